@@ -17,7 +17,7 @@ from _report_page import DASH, Cell, Column, Table, render_page
 
 Record = Mapping[str, Any]
 
-PASSED, FAILED, UNFINISHED, CHECK = "passed", "failed", "not finished", "passed, check the library type"
+PASSED, FAILED, UNFINISHED, CHECK = "passed", "failed", "not finished", "check library"
 
 # What to do about a failure: the first row whose pattern is in the reason.
 ADVICE = (
@@ -229,7 +229,7 @@ def sample_table(samples: Sequence[Record]) -> Table:
     return Table(
         "samples",
         "Samples",
-        "All samples: failed ones first, then those to look at. Times are UTC.",
+        "Failed samples first, then those to look at: check library where the reads disagree with the claim. UTC.",
         (
             Column("Sample"),
             Column("Status"),
@@ -239,9 +239,9 @@ def sample_table(samples: Sequence[Record]) -> Table:
             Column("Index k", number=True),
             Column("Mapped %", number=True),
             Column("Library type"),
-            Column("Started – ended"),
             Column("Seconds", number=True),
             Column("Memory MB", number=True),
+            Column("Started – ended"),
         ),
         [
             [
@@ -253,9 +253,9 @@ def sample_table(samples: Sequence[Record]) -> Table:
                 Cell(amount(of("k", sample)), hint=str(of("index", sample) or "")),
                 Cell(amount(of("mapping_rate", sample), 2)),
                 library_cell(of("library_type", sample)),
-                Cell(span(of("start", sample), of("end", sample))),
                 Cell(amount(of("seconds", sample), 0)),
                 Cell(amount(of("peak_memory_mb", sample), 0)),
+                Cell(span(of("start", sample), of("end", sample))),
             ]
             for sample in samples
         ],
@@ -423,7 +423,7 @@ def span(start: Any, end: Any) -> str:
     if not first or not last:
         return DASH if start is None and end is None else f"{plain(start)} – {plain(end)}"
     same_day = first.date() == last.date()
-    return f"{first:%Y-%m-%d %H:%M:%S} – {last:{'%H:%M:%S' if same_day else '%Y-%m-%d %H:%M:%S'}}"
+    return f"{first:%Y-%m-%d %H:%M} – {last:{'%H:%M' if same_day else '%Y-%m-%d %H:%M'}}"
 
 
 def duration(start: Any, end: Any) -> str:
