@@ -1,0 +1,409 @@
+import gzip
+import hashlib
+import json
+import random
+import time
+from pathlib import Path
+
+import pytest
+from _ensembl_answers import DIVISIONS, parse_division
+from _lock_file import difference, write_lock
+from _match_organisms import match_genomes
+from _own_genome import own_assembly, own_name
+from _tables import Row, TableError, read_table
+from _web import Web
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from lock_organisms import main, read_schema
+
+from tests.unit.loopback import Site, serve
+
+ROOT = Path(__file__).parents[2]
+ANSWERS = ROOT.parent / "shared/data/rna/ensembl_answers"
+REAL = pytest.mark.skipif(not ANSWERS.is_dir(), reason="the real answers are not beside the project (../shared/data)")
+LOCK_SCHEMA = read_schema("organisms.lock.schema.yaml")
+CONTENT = b"x" * 1500
+TABLE = "#name\tspecies\tdivision\ttaxonomy_id\tassembly\tassembly_accession\tcore_db\tspecies_id"
+FOLDERS = {"EnsemblVertebrates": "/ftp", "EnsemblFungi": "/genomes/fungi", "EnsemblPlants": "/genomes/plants"}
+
+
+def put(site: Site, division: str, release: int, below: str, name: str, stem: str, total: int = 7) -> None:
+    """Put the files of one genome on the site, as Ensembl lays them out."""
+    folder = f"{FOLDERS[division]}/release-{release}"
+    fasta, gtf = f"{folder}/fasta/{below}{name}/dna", f"{folder}/gtf/{below}{name}"
+    site.pages[f"{fasta}/CHECKSUMS"] = (
+        f"{total:05}     2 {stem}.dna.toplevel.fa.gz\n1 1 {stem}.dna_sm.toplevel.fa.gz\n".encode()
+    )
+    site.pages[f"{gtf}/CHECKSUMS"] = f"8 2 {stem}.{release}.chr.gtf.gz\n9     2 {stem}.{release}.gtf.gz\n".encode()
+    site.pages[f"{fasta}/{stem}.dna.toplevel.fa.gz"] = CONTENT
+    site.pages[f"{gtf}/{stem}.{release}.gtf.gz"] = CONTENT
+
+
+@pytest.fixture
+def site():
+    """A small Ensembl: human and mouse, three fungi in a collection (one without files), wheat without files."""
+    with serve() as site:
+        pages = {
+            "/rest/info/software": {"release": 110},
+            "/rest/info/eg_version": {"version": 57},
+            "/rest/info/species": {
+                "species": [
+                    {"name": "homo_sapiens", "display_name": "Human", "assembly": "GRCh38", "taxon_id": "9606"}
+                    | {"aliases": ["man"], "accession": "GCA_000001405.29", "strain": None},
+                    {"name": "mus_musculus", "display_name": "Mouse", "assembly": "GRCm39", "taxon_id": "10090"},
+                ]
+            },
+            "/rest/info/genomes/division/EnsemblFungi": [
+                fungus("fusarium_fujikuroi", "Fusarium fujikuroi", "EF1", "EF 1", "GCA_000315255.1", None),
+                fungus("fusarium_fujikuroi_gca_1", "Fusarium fujikuroi", "v 1", "v 1", None, "B14"),
+                fungus("_candida_x", "[Candida] x", "ASM1", "ASM1", "GCA_3.1", None),
+            ],
+            "/rest/info/genomes/division/EnsemblPlants": [
+                fungus("triticum_aestivum_mace", "Triticum aestivum", "PGSBv2.1", "PGSBv2.0_Mace", "GCA_4.1", "Mace")
+            ],
+        }
+        site.pages = {path: json.dumps(answer).encode() for path, answer in pages.items()}
+        collection = "fungi_ascomycota1_collection"
+        core = f"{collection}_core_57_110_1"
+        table = [
+            TABLE,
+            f"Fusarium fujikuroi\tfusarium_fujikuroi\tEnsemblFungi\t1\tEF 1\tGCA_000315255.1\t{core}\t1\t",
+            f"Fusarium fujikuroi\tfusarium_fujikuroi_gca_1\tEnsemblFungi\t1\tv 1\t\t{core}\t2\t",
+            "[Candida] x\t_candida_x\tEnsemblFungi\t1\tASM1\tGCA_3.1\t_candida_x_core_57_110_1\t1\t",
+        ]
+        site.pages["/genomes/fungi/release-57/species_EnsemblFungi.txt"] = "\n".join(table).encode()
+        site.pages["/genomes/plants/release-57/species_EnsemblPlants.txt"] = TABLE.encode()
+        old = (
+            f"{TABLE}\nHuman\thomo_sapiens\tEnsemblVertebrates\t9606\tGRCh38.p13\tGCA_1.28\thomo_sapiens_core_100_38\t1"
+        )
+        site.pages["/ftp/release-100/species_EnsemblVertebrates.txt"] = old.encode()
+        put(site, "EnsemblVertebrates", 110, "", "homo_sapiens", "Homo_sapiens.GRCh38")
+        put(site, "EnsemblVertebrates", 100, "", "homo_sapiens", "Homo_sapiens.GRCh38", total=6)
+        put(site, "EnsemblVertebrates", 110, "", "mus_musculus", "Mus_musculus.GRCm39")
+        put(site, "EnsemblFungi", 57, f"{collection}/", "fusarium_fujikuroi", "Fusarium_fujikuroi.EF1")
+        put(site, "EnsemblFungi", 57, f"{collection}/", "fusarium_fujikuroi_gca_1", "Fusarium_fujikuroi_gca_1.v_1")
+        yield site
+
+
+def fungus(name: str, species: str, default: str, assembly: str, accession: str | None, strain: str | None) -> dict:
+    return {
+        "name": name,
+        "scientific_name": species,
+        "display_name": species,
+        "url_name": name.capitalize(),
+        "assembly_default": default,
+        "assembly_name": assembly,
+        "assembly_accession": accession,
+        "strain": strain,
+        "taxonomy_id": 1,
+    }
+
+
+def lock(site: Site, folder: Path, *lines: str) -> dict[str, Row]:
+    """Write the table of organisms, lock it, and read the lock."""
+    table, locked = folder / "organisms.tsv", folder / "organisms.lock.tsv"
+    table.write_text("\n".join(["organism\tdivision\trelease\tassembly\tgenome\tannotation", *lines]) + "\n")
+    addresses = {
+        "rest": f"{site.address}/rest",
+        "ftp": f"{site.address}/ftp",
+        "genomes_ftp": f"{site.address}/genomes/",
+    }
+    main(table, locked, addresses, Web(attempts=3, backoff=0.01))
+    rows, problems = read_table(locked, LOCK_SCHEMA)
+    assert problems == []
+    return {row["organism"]: row for row in rows}
+
+
+def row(
+    organism: str, division: str = "", release: str = "", assembly: str = "", genome: str = "", gtf: str = ""
+) -> str:
+    return "\t".join([organism, division, release, assembly, genome, gtf])
+
+
+def mistakes(site: Site, folder: Path, *lines: str) -> list[str]:
+    with pytest.raises(TableError) as caught:
+        lock(site, folder, *lines)
+    assert not (folder / "organisms.lock.tsv").exists()
+    return str(caught.value).replace(f"{folder}/", "").replace(site.address, "").split("\n")
+
+
+def test_locks_the_current_release_with_exact_addresses_sizes_and_checksums(site, tmp_path):
+    human = lock(site, tmp_path, row("Homo sapiens", "EnsemblVertebrates"))["homo_sapiens"]
+    assert dict(human) == {
+        "requested": "Homo sapiens",
+        "requested_assembly": "",
+        "organism": "homo_sapiens",
+        "species": "Homo sapiens",
+        "strain": "",
+        "taxon_id": "9606",
+        "division": "EnsemblVertebrates",
+        "collection": "",
+        "assembly": "GRCh38",
+        "accession": "GCA_000001405.29",
+        "release": "110",
+        "genome_url": f"{site.address}/ftp/release-110/fasta/homo_sapiens/dna/Homo_sapiens.GRCh38.dna.toplevel.fa.gz",
+        "genome_size": "1500",
+        "genome_checksum": "sum:7 2",
+        "annotation_url": f"{site.address}/ftp/release-110/gtf/homo_sapiens/Homo_sapiens.GRCh38.110.gtf.gz",
+        "annotation_size": "1500",
+        "annotation_checksum": "sum:9 2",
+    }
+
+
+def test_locks_a_pinned_release_from_its_own_table(site, tmp_path):
+    human = lock(site, tmp_path, row("human", "EnsemblVertebrates", "100", "GRCh38"))["homo_sapiens"]
+    assert (human["release"], human["genome_checksum"], human["species"]) == ("100", "sum:6 2", "Homo sapiens")
+    assert site.asked["GET", "/rest/info/species"] == 0
+
+
+def test_locks_a_genome_of_a_collection_with_one_row_and_one_survey_of_its_division(site, tmp_path):
+    found = lock(
+        site,
+        tmp_path,
+        row("fusarium_fujikuroi", "EnsemblFungi"),
+        row("Fusarium fujikuroi B14", "EnsemblFungi", "57"),
+    )
+    assert found["fusarium_fujikuroi"]["collection"] == "fungi_ascomycota1_collection"
+    assert "/fasta/fungi_ascomycota1_collection/fusarium_fujikuroi/dna/" in found["fusarium_fujikuroi"]["genome_url"]
+    assert found["fusarium_fujikuroi_gca_1"]["assembly"] == "v_1"
+    assert site.asked["GET", "/rest/info/genomes/division/EnsemblFungi"] == 1
+
+
+def test_a_whole_division_takes_two_requests_a_genome_and_names_what_it_leaves_out(site, tmp_path, capsys):
+    found = lock(site, tmp_path, row("*", "EnsemblFungi"))
+    assert list(found) == ["fusarium_fujikuroi", "fusarium_fujikuroi_gca_1"]
+    assert {genome["genome_size"] for genome in found.values()} == {"2048"}
+    assert sum(n for (_, path), n in site.asked.items() if "/fasta/" in path or "/gtf/" in path) == 5
+    out = capsys.readouterr().out
+    assert "EnsemblFungi: 1 of 3 genomes are left out" in out
+    assert "  _candida_x: " in out
+
+
+def test_a_division_without_any_files_is_refused(site, tmp_path):
+    (problem,) = mistakes(site, tmp_path, row("*", "EnsemblPlants"))
+    assert problem.startswith("organisms.tsv, row 2, column organism: none of the 1 genomes has files")
+
+
+def test_every_mistake_of_every_row_is_told_at_once(site, tmp_path):
+    found = mistakes(
+        site,
+        tmp_path,
+        row("Fusarium fujikuroi", "EnsemblFungi"),
+        row("Fusarium fujikuroy", "EnsemblFungi"),
+        row("Human", "EnsemblFungi"),
+        row("Human", "EnsemblVertebrates", "999"),
+        row("Mouse", "EnsemblVertebrates", "", "GRCm38"),
+        row("triticum_aestivum_mace", "EnsemblPlants"),
+        row("homo_sapiens"),
+        row("Human", "EnsemblVertebrate"),
+        row("mine", genome="genome.fa"),
+        row("theirs", genome="s3://bucket/genome.fa", gtf="https://x/y.gtf"),
+        row("_candida_x", "EnsemblFungi"),
+    )
+    expected = {
+        2: ("organism: 2 genomes are called 'Fusarium fujikuroi'", "fusarium_fujikuroi_gca_1 (v 1, B14)"),
+        3: ("organism: EnsemblFungi has no genome called 'Fusarium fujikuroy'", "did you mean fusarium_fujikuroi"),
+        4: ("organism: EnsemblFungi has no genome called 'Human'", "it is known in EnsemblVertebrates: correct"),
+        5: ("release: EnsemblVertebrates has no table of release 999", "the current release is 110"),
+        6: ("assembly: Mouse has no assembly 'GRCm38'", "choose one of mus_musculus (GRCm39)"),
+        7: ("organism: triticum_aestivum_mace (PGSBv2.1, GCA_4.1, Mace) has no files in release 57", "remove the row"),
+        8: ("division: empty; write EnsemblVertebrates, or give your own",),
+        9: ("division: 'EnsemblVertebrate' is not allowed", "did you mean EnsemblVertebrates"),
+        10: ("annotation: empty, but genome is given", "give both files"),
+        11: ("genome: s3://bucket/genome.fa cannot be read", "must be a path or http(s)://"),
+        12: ("organism: _candida_x (ASM1, GCA_3.1) has no files", "remove the row"),
+    }
+    for number, (start, *parts) in expected.items():
+        (problem,) = [line for line in found if line.startswith(f"organisms.tsv, row {number}, column ")]
+        assert problem.startswith(f"organisms.tsv, row {number}, column {start}")
+        assert all(part in problem for part in parts), problem
+    assert len(found) == len(expected)
+
+
+def test_two_rows_for_one_genome_are_refused(site, tmp_path):
+    (problem,) = mistakes(site, tmp_path, row("Human", "EnsemblVertebrates"), row("man", "EnsemblVertebrates"))
+    assert problem == "organisms.tsv, row 3, column organism: row 2 gives homo_sapiens, too; remove one of the two rows"
+
+
+def test_a_row_beside_its_whole_division_is_refused_before_anything_is_looked_up(site, tmp_path):
+    (problem,) = mistakes(site, tmp_path, row("*", "EnsemblFungi"), row("Fusarium_fujikuroi", "EnsemblFungi"))
+    assert "row 3, column organism: row 2 gives fusarium_fujikuroi, too" in problem
+
+
+def test_a_rest_service_that_fails_is_one_mistake_for_all_rows_of_its_division(site, tmp_path):
+    site.pages["/rest/info/species"] = b'{"error": "page not found"}'
+    (problem,) = mistakes(site, tmp_path, row("Human", "EnsemblVertebrates"), row("Mouse", "EnsemblVertebrates"))
+    assert problem.startswith("organisms.tsv, row 2, column division: /rest/info/species")
+    assert "expected a list of genomes" in problem
+
+
+def test_a_server_that_fails_midway_leaves_the_old_lock_byte_for_byte(site, tmp_path):
+    lock(site, tmp_path, row("Human", "EnsemblVertebrates"))
+    path = tmp_path / "organisms.lock.tsv"
+    before = path.read_bytes()
+    site.failures["/ftp/release-110/gtf/mus_musculus/CHECKSUMS"] = [(500, {})] * 99
+    with pytest.raises(TableError, match=r"row 2, column division: .*mus_musculus/CHECKSUMS: no answer"):
+        lock(site, tmp_path, row("*", "EnsemblVertebrates"))
+    assert path.read_bytes() == before
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["organisms.lock.tsv", "organisms.tsv"]
+
+
+def test_a_disk_that_fails_midway_leaves_the_old_lock_byte_for_byte(tmp_path, monkeypatch):
+    path = tmp_path / "organisms.lock.tsv"
+    path.write_text("as it was")
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_lock(path, [locked("homo_sapiens")], LOCK_SCHEMA)
+    assert path.read_text() == "as it was"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_row_that_could_not_be_read_again_is_not_written(tmp_path):
+    path = tmp_path / "organisms.lock.tsv"
+    with pytest.raises(TableError, match="row 2, column assembly: 'GRCh 38' is not allowed"):
+        write_lock(path, [locked("homo_sapiens", assembly="GRCh 38")], LOCK_SCHEMA)
+    assert not path.exists()
+
+
+def test_locking_again_says_what_changed(site, tmp_path, capsys):
+    lock(site, tmp_path, row("Human", "EnsemblVertebrates", "100"), row("fusarium_fujikuroi", "EnsemblFungi"))
+    capsys.readouterr()
+    lock(site, tmp_path, row("Human", "EnsemblVertebrates"), row("Mouse", "EnsemblVertebrates"))
+    lines = capsys.readouterr().out.replace(f"{tmp_path}/", "").splitlines()
+    assert lines[0] == "- fusarium_fujikuroi EF1, release 57"
+    assert lines[1].startswith("~ homo_sapiens: release 100 -> 110, genome_checksum sum:6 2 -> sum:7 2, genome_url ")
+    assert lines[2:] == [
+        "+ mus_musculus GRCm39, release 110",
+        "organisms.lock.tsv: 2 genomes, 3 added, removed or changed, 0 unchanged",
+    ]
+    before = (tmp_path / "organisms.lock.tsv").read_bytes()
+    lock(site, tmp_path, row("Human", "EnsemblVertebrates"), row("Mouse", "EnsemblVertebrates"))
+    assert capsys.readouterr().out.endswith("organisms.lock.tsv: 2 genomes, 0 added, removed or changed, 2 unchanged\n")
+    assert (tmp_path / "organisms.lock.tsv").read_bytes() == before
+
+
+def test_an_old_lock_that_cannot_be_read_is_replaced(site, tmp_path, capsys):
+    (tmp_path / "organisms.lock.tsv").write_text("<<<<<<< HEAD\norganism\n")
+    assert list(lock(site, tmp_path, row("Human", "EnsemblVertebrates"))) == ["homo_sapiens"]
+    assert "cannot be read" in capsys.readouterr().out
+
+
+def test_locks_the_users_own_files_wherever_they_are(site, tmp_path):
+    genome = tmp_path / "my genome v1.fa.gz"
+    genome.write_bytes(gzip.compress(b">I\nACGT\n"))
+    site.pages["/own/genes.gtf"] = b"I\tme\texon\n"
+    found = lock(site, tmp_path, row("My E. coli", genome=str(genome), gtf=f"{site.address}/own/genes.gtf"))
+    mine = found["My_E_coli"]
+    assert (mine["release"], mine["assembly"], mine["division"]) == ("own", "my_genome_v1", "")
+    assert mine["genome_checksum"] == f"sha256:{hashlib.sha256(genome.read_bytes()).hexdigest()}"
+    assert mine["annotation_checksum"] == f"sha256:{hashlib.sha256(site.pages['/own/genes.gtf']).hexdigest()}"
+    assert (mine["genome_size"], mine["annotation_size"]) == (str(genome.stat().st_size), "10")
+    assert (mine["genome_url"], mine["requested"]) == (str(genome), "My E. coli")
+
+
+def test_own_files_that_are_missing_or_empty_are_refused_by_column(site, tmp_path):
+    (tmp_path / "empty.gtf").touch()
+    found = mistakes(
+        site,
+        tmp_path,
+        row("a", genome="nowhere.fa", gtf="nowhere.gtf"),
+        row("b", genome=str(tmp_path / "organisms.tsv"), gtf=str(tmp_path / "empty.gtf")),
+        row("c", genome=f"{site.address}/own/none.fa", gtf="x.gtf"),
+        row("*", genome="x.fa", gtf="x.gtf"),
+        row("d", "EnsemblFungi", genome="x.fa", gtf="x.gtf"),
+    )
+    assert [line.split(": ")[0] for line in found] == [
+        f"organisms.tsv, row {number}, column {column}"
+        for number, column in enumerate(("genome", "annotation", "genome", "organism", "division"), start=2)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("genome", "assembly", "name"),
+    [
+        ("data/R64-1-1.fa.gz", "", "R64-1-1"),
+        ("https://x.org/a%20b/My%20genome.v2.fasta?download=1", "", "My_genome.v2"),
+        ("genome.fna", "Build 3", "Build_3"),
+        (".fa", "", "assembly"),
+    ],
+)
+def test_names_the_assembly_of_an_own_genome_by_its_column_or_its_file(genome, assembly, name):
+    assert own_assembly(Row(genome=genome, assembly=assembly)) == name
+
+
+@given(st.text())
+def test_the_name_of_an_own_genome_fits_the_lock(text):
+    assert own_name(text).isascii() and own_name(text).replace("_", "a").replace("-", "a").isalnum()
+
+
+def locked(organism: str, **columns: str) -> dict[str, str]:
+    row = {"organism": organism, "assembly": "v1", "release": "57", "genome_url": "g", "annotation_url": "a"}
+    return row | {"genome_checksum": "sum:1 2", "annotation_checksum": "sum:3 4"} | columns
+
+
+# A cell of the lock has one blank between words, as the survey writes it.
+CELL = st.text(st.characters(codec="utf-8", exclude_characters="\0")).map(lambda text: " ".join(text.split()))
+
+
+@settings(deadline=None)
+@given(cells=st.lists(st.tuples(CELL, CELL.filter(bool)), min_size=1, max_size=5))
+def test_a_lock_is_read_as_it_was_written(cells, tmp_path_factory):
+    path = tmp_path_factory.mktemp("lock") / "organisms.lock.tsv"
+    rows = [locked(f"o_{number}", strain=strain, species=species) for number, (strain, species) in enumerate(cells)]
+    write_lock(path, rows, LOCK_SCHEMA)
+    found, problems = read_table(path, LOCK_SCHEMA)
+    assert problems == []
+    assert [{column: row[column] for column in rows[0]} for row in found] == rows
+
+
+ROWS = st.dictionaries(st.sampled_from("abcdef"), st.builds(lambda r: locked("x", release=r), st.sampled_from("12")))
+
+
+@given(ROWS, ROWS)
+def test_a_difference_counts_every_organism_once(old, new):
+    lines, unchanged = difference(old, new)
+    assert len(lines) + unchanged == len(old.keys() | new.keys())
+    assert sum(line.startswith("+") for line in lines) == len(new.keys() - old.keys())
+    assert sum(line.startswith("-") for line in lines) == len(old.keys() - new.keys())
+    assert all("release 1 -> 2" in line or "release 2 -> 1" in line for line in lines if line.startswith("~"))
+
+
+def test_a_lock_of_a_whole_division_reads_in_seconds(tmp_path):
+    path = tmp_path / "organisms.lock.tsv"
+    numbers = random.Random(1)
+    rows = [
+        locked(
+            f"escherichia_coli_gca_{number:09}",
+            species=f"Escherichia coli str. {number}",
+            assembly=f"ASM{number}v1",
+            genome_url=f"https://ftp/bacteria_{number % 128}_collection/escherichia_coli_gca_{number:09}.fa.gz",
+            genome_checksum=f"sum:{numbers.randrange(65536)} {number}",
+        )
+        for number in range(20_000)
+    ]
+    write_lock(path, rows, LOCK_SCHEMA)
+    began = time.perf_counter()
+    found, problems = read_table(path, LOCK_SCHEMA)
+    assert (len(found), problems) == (20_000, [])
+    assert time.perf_counter() - began < 10
+
+
+@REAL
+def test_each_real_genome_is_found_by_its_production_name_and_by_its_species_with_its_assembly():
+    fungi = parse_division(
+        json.loads(gzip.decompress((ANSWERS / "rest_info_genomes_division_EnsemblFungi.json.gz").read_bytes())), ""
+    )
+    for genome in fungi:
+        for cells in (
+            {"organism": genome.name, "assembly": ""},
+            {"organism": genome.name, "assembly": genome.assembly},
+        ):
+            assert match_genomes(Row(division="EnsemblFungi", **cells), fungi, lambda _: []) == [genome]
+
+
+def test_all_divisions_of_the_schema_are_known():
+    assert read_schema("organisms.schema.yaml")["properties"]["division"]["enum"] == list(DIVISIONS)

@@ -1,0 +1,76 @@
+"""Match a row of config/organisms.tsv with the genomes of its division, or say why that cannot be done."""
+
+from collections.abc import Callable
+
+from _ensembl_answers import Genome, key
+from _tables import Row, nearest
+
+
+class CellError(ValueError):
+    """A cell of config/organisms.tsv cannot be served; `column` says which one."""
+
+    def __init__(self, column: str, problem: str) -> None:
+        super().__init__(problem)
+        self.column = column
+
+
+def check_row(row: Row) -> None:
+    """Refuse what a row says against itself."""
+    own = [column for column in ("genome", "annotation") if row[column]]
+    if len(own) == 1:
+        other = "annotation" if own == ["genome"] else "genome"
+        raise CellError(other, f"empty, but {own[0]} is given; give both files, or neither to take Ensembl's")
+    if own and row["organism"] == "*":
+        raise CellError("organism", "* is for Ensembl's divisions; give your own genome a name")
+    if own and row["division"]:
+        raise CellError("division", "leave it empty beside your own genome, or remove genome and annotation")
+    if row["organism"] == "*" and row["assembly"]:
+        raise CellError("assembly", "leave it empty for a whole division (*)")
+
+
+def match_genomes(row: Row, genomes: list[Genome], elsewhere: Callable[[str], list[str]]) -> list[Genome]:
+    """Find what a row asks for among the genomes of its division: all for *, else exactly one.
+
+    A production name, written as such, means that genome, even where other genomes are of a species of that name.
+    `elsewhere` says in which other divisions a name is known; it is asked only where this one does not know it.
+    """
+    asked = row["organism"]
+    if asked == "*":
+        return list({genome.name: genome for genome in genomes}.values())
+    if exact := [genome for genome in genomes if genome.name.lower() == asked.lower()]:
+        found = exact
+    elif not (found := [genome for genome in genomes if is_called(genome, asked)]):
+        raise CellError("organism", unknown(asked, row["division"], genomes, elsewhere(asked)))
+    if row["assembly"]:
+        # The assembly may well be that of another genome of the species than the one that bears its name.
+        related = found if not exact else [genome for genome in genomes if is_called(genome, asked)]
+        of_assembly = [genome for genome in found if key(row["assembly"]) in genome.assemblies]
+        of_assembly = of_assembly or [genome for genome in related if key(row["assembly"]) in genome.assemblies]
+        if not of_assembly:
+            known = ", ".join(map(describe, related))
+            raise CellError("assembly", f"{asked} has no assembly {row['assembly']!r}; choose one of {known}")
+        found = of_assembly
+    if len(found) > 1:
+        choice = ", ".join(sorted(map(describe, found)))
+        raise CellError("organism", f"{len(found)} genomes are called {asked!r}; write the name of one of {choice}")
+    return found
+
+
+def is_called(genome: Genome, asked: str) -> bool:
+    return key(asked) in genome.names
+
+
+def describe(genome: Genome) -> str:
+    """Name a genome and its assembly, for a message."""
+    return f"{genome.name} ({', '.join(filter(None, (genome.assembly, genome.accession, genome.strain)))})"
+
+
+def unknown(asked: str, division: str, genomes: list[Genome], divisions: list[str]) -> str:
+    """Say that a name is not known, and what may have been meant."""
+    problem = f"{division} has no genome called {asked!r}"
+    if divisions:
+        return f"{problem}; it is known in {' and '.join(divisions)}: correct the division"
+    if longer := sorted({genome.name for genome in genomes if any(n.startswith(key(asked)) for n in genome.names)}):
+        more = f" or {len(longer) - 10} others" if len(longer) > 10 else ""
+        return f"{problem}; did you mean {', '.join(longer[:10])}{more}?"
+    return f"{problem}; {nearest(key(asked), sorted({name for genome in genomes for name in genome.names}))}"

@@ -1,0 +1,62 @@
+"""A genome and an annotation of the user's own, summed up for the lock."""
+
+import re
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote, urlsplit
+
+from _ensembl import clean_assembly
+from _match_organisms import CellError
+from _tables import Row
+from _web import Web, WebError, checksum
+
+
+def own_name(organism: str) -> str:
+    """Write the name of the user's own genome in the letters that a key of the lock has."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "_", organism).strip("_") or "_"
+
+
+def own_assembly(row: Row) -> str:
+    """Name the assembly of the user's own genome: by its column, or else by its file."""
+    path = unquote(urlsplit(row["genome"]).path) if "://" in row["genome"] else row["genome"]
+    stem = re.sub(r"\.(fa|fasta|fna|fas)?(\.gz|\.bgz)?$", "", PurePosixPath(path).name, flags=re.IGNORECASE)
+    return clean_assembly(row["assembly"] or stem)
+
+
+def own_file(row: Row, column: str, web: Web) -> tuple[str, int]:
+    """Sum up a file of the user's own, wherever it is."""
+    source = row[column]
+    scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", source)
+    try:
+        if not scheme:
+            with Path(source).open("rb") as file:
+                found = checksum(iter(lambda: file.read(1 << 20), b""))
+        elif scheme[1].lower() in ("http", "https"):
+            found = checksum(web.chunks(source))
+        else:
+            raise CellError(column, f"{source} cannot be read to lock it; for now it must be a path or http(s)://")
+    except OSError as error:
+        raise CellError(column, f"{source} cannot be read ({error.strerror or error}); correct the path") from error
+    except WebError as error:
+        raise CellError(column, str(error)) from error
+    if found[1] == 0:
+        raise CellError(column, f"{source} is empty; give the whole file")
+    return found
+
+
+def own_row(row: Row, web: Web) -> dict[str, str]:
+    """Write the user's own genome as a row of the lock."""
+    genome, annotation = (own_file(row, column, web) for column in ("genome", "annotation"))
+    return {
+        "requested": row["organism"],
+        "requested_assembly": row["assembly"],
+        "organism": own_name(row["organism"]),
+        "species": row["organism"],
+        "assembly": own_assembly(row),
+        "release": "own",
+        "genome_url": row["genome"],
+        "genome_checksum": genome[0],
+        "genome_size": str(genome[1]),
+        "annotation_url": row["annotation"],
+        "annotation_checksum": annotation[0],
+        "annotation_size": str(annotation[1]),
+    }
