@@ -1,0 +1,122 @@
+"""From a genome and its cleaned annotation to Salmon indices, for long and for short reads.
+
+genome.fa.gz, annotation.gtf.gz -> transcripts.fa.gz, tx2gene.tsv -> {genome}.salmon-{version}.k{k}.tar.gz, .json
+"""
+
+
+rule build_transcripts:
+    """Cut the transcripts out of the genome, once for all indices."""
+    input:
+        genome="<results>/reference/{organism}/{assembly}.{release}/genome.fa.gz",
+        gtf="<results>/reference/{organism}/{assembly}.{release}/annotation.gtf.gz",
+    output:
+        transcripts="<results>/reference/{organism}/{assembly}.{release}/transcripts.fa.gz",
+        tx2gene="<results>/reference/{organism}/{assembly}.{release}/tx2gene.tsv",
+    log:
+        "<logs>/build_transcripts/{organism}.{assembly}.{release}.txt",
+    benchmark:
+        "<benchmarks>/build_transcripts/{organism}.{assembly}.{release}.tsv"
+    resources:
+        mem_mb=lambda wildcards, input, attempt: attempt * (500 + 20 * int(input.size_mb)),
+        disk_mb=lambda wildcards, input: 500 + 20 * int(input.size_mb),
+    conda:
+        "../envs/rsem.yaml"
+    container:
+        image("rsem")
+    shell:
+        r"""
+        exec &>{log:q}
+        scratch=$(mktemp -d {resources.tmpdir:q}/transcripts.XXXXXX)
+        trap 'rm -rf "$scratch"' EXIT
+
+        gzip -cd {input.genome:q} >"$scratch/genome.fa"
+        gzip -cd {input.gtf:q} >"$scratch/annotation.gtf"
+        rsem-prepare-reference \
+            --gtf "$scratch/annotation.gtf" \
+            "$scratch/genome.fa" \
+            "$scratch/reference"
+        # reference.ti has a header and six lines a transcript, the first two of them its id and its gene's.
+        awk 'BEGIN {{ OFS = "\t"; print "transcript_id", "gene_id" }}
+             NR % 6 == 2 {{ transcript = $1 }}
+             NR % 6 == 3 {{ print transcript, $1 }}' \
+            "$scratch/reference.ti" >"$scratch/tx2gene.tsv"
+        gzip -c --fast "$scratch/reference.transcripts.fa" >"$scratch/transcripts.fa.gz"
+        mv "$scratch/tx2gene.tsv" {output.tx2gene:q}
+        mv "$scratch/transcripts.fa.gz" {output.transcripts:q}
+        """
+
+
+rule salmon_index:
+    """Index the transcripts for reads of about one length (k 31: over 75 bases, k 23: shorter)."""
+    input:
+        transcripts="<results>/reference/{organism}/{assembly}.{release}/transcripts.fa.gz",
+        genome=branch(
+            config["index"]["decoys"],
+            then="<results>/reference/{organism}/{assembly}.{release}/genome.fa.gz",
+        ),
+    output:
+        index=temp(directory("<results>/index/{organism}.{assembly}.{release}.salmon-{version}.k{k}")),
+    log:
+        "<logs>/salmon_index/{organism}.{assembly}.{release}.salmon-{version}.k{k}.txt",
+    benchmark:
+        "<benchmarks>/salmon_index/{organism}.{assembly}.{release}.salmon-{version}.k{k}.tsv"
+    threads: 2
+    resources:
+        mem_mb=lambda wildcards, input, attempt: attempt * (1000 + 60 * int(input.size_mb)),
+        disk_mb=lambda wildcards, input: 500 + 60 * int(input.size_mb),
+    conda:
+        "../envs/salmon.yaml"
+    container:
+        image("salmon")
+    shell:
+        r"""
+        exec &>{log:q}
+        scratch=$(mktemp -d {resources.tmpdir:q}/index.XXXXXX)
+        trap 'rm -rf "$scratch"' EXIT
+
+        sequences={input.transcripts:q}
+        decoys=()
+        if [ -n "{input.genome}" ]; then
+            gzip -cd {input.genome:q} | sed -n 's/^>\([^[:space:]]*\).*/\1/p' >"$scratch/decoys.txt"
+            cat {input.transcripts:q} {input.genome:q} >"$scratch/sequences.fa.gz"
+            sequences="$scratch/sequences.fa.gz"
+            decoys=(--decoys "$scratch/decoys.txt")
+        fi
+        salmon --no-version-check index \
+            --transcripts "$sequences" \
+            "${{decoys[@]}}" \
+            --kmerLen {wildcards.k} \
+            --threads {threads} \
+            --index "$scratch/index"
+        mkdir -p {output.index:q}
+        mv "$scratch/index"/* {output.index:q}
+        """
+
+
+rule pack_index:
+    """Pack an index into one file with sorted members, and write down how it was made."""
+    input:
+        index="<results>/index/{organism}.{assembly}.{release}.salmon-{version}.k{k}",
+        genome="<results>/reference/{organism}/{assembly}.{release}/genome.fa.gz",
+        gtf="<results>/reference/{organism}/{assembly}.{release}/annotation.gtf.gz",
+        transcripts="<results>/reference/{organism}/{assembly}.{release}/transcripts.fa.gz",
+    output:
+        archive="<results>/index/{organism}.{assembly}.{release}.salmon-{version}.k{k}.tar.gz",
+        record="<results>/index/{organism}.{assembly}.{release}.salmon-{version}.k{k}.json",
+    log:
+        "<logs>/pack_index/{organism}.{assembly}.{release}.salmon-{version}.k{k}.txt",
+    params:
+        genome=lambda wildcards: dict(GENOMES[wildcards.organism]),
+        commands=lambda wildcards: [
+            "rsem-prepare-reference --gtf annotation.gtf genome.fa reference",
+            "salmon --no-version-check index --transcripts transcripts.fa.gz"
+            f"{' --decoys decoys.txt' if config['index']['decoys'] else ''} --kmerLen {wildcards.k}",
+        ],
+    resources:
+        mem_mb=500,
+    conda:
+        "../envs/dnaio.yaml"
+    container:
+        image("dnaio")
+    script:
+        "../scripts/pack_index.py"

@@ -1,0 +1,278 @@
+"""From the reads of a sample to its transcripts and genes, and from samples to one matrix an organism.
+
+fq1, fq2 (one file a lane) -> reads/ (checked), trimmed/, fastp/ -> salmon/ -> genes.tsv, record.json
+-> counts/{organism}.gene_counts.tsv, .parquet
+
+A sample that fails at a step has `failed.txt` in that step's directory, and in those of the steps after it.
+"""
+
+
+def index_archives(wildcards):
+    """The archive of each k that may fit a sample's reads: one where the manifest tells their length, else all.
+
+    Which one is used is decided in the job, by the length that was measured: a checkpoint a sample would have Snakemake
+    work out its graph anew for each of them.
+    """
+    sample = SAMPLES[wildcards.sample]
+    kmers = {max(KMERS), min(KMERS)}
+    if sample.read_length:
+        kmers = {max(KMERS) if sample.read_length > config["quant"]["long_reads_over"] else min(KMERS)}
+    return [f"<results>/index/{index_name(sample.organism, k)}" for k in sorted(kmers)]
+
+
+def index_name(organism, k):
+    return f"{genome_name(GENOMES[organism])}.salmon-{VERSIONS['salmon']}.k{k}.tar.gz"
+
+
+def lanes(column):
+    """The read files of a sample, one a lane."""
+    return lambda wildcards: [user_file(path) for path in getattr(SAMPLES[wildcards.sample], column)]
+
+
+rule check_reads:
+    """Read every read once: are the files whole, mates of each other, how many, how long?"""
+    input:
+        fq1=lanes("fq1"),
+        fq2=lanes("fq2"),
+    output:
+        directory("<results>/quant/{sample}/reads"),
+    log:
+        "<logs>/check_reads/{sample}.txt",
+    benchmark:
+        "<benchmarks>/check_reads/{sample}.tsv"
+    params:
+        read_length=lambda wildcards: SAMPLES[wildcards.sample].read_length,
+        kmers=KMERS,
+        long_reads_over=config["quant"]["long_reads_over"],
+    resources:
+        mem_mb=500,
+    conda:
+        "../envs/dnaio.yaml"
+    container:
+        image("dnaio")
+    script:
+        "../scripts/check_reads.py"
+
+
+rule trim_reads:
+    """Merge the lanes and trim adapters and poor ends, as a stream; single ends get their adapter from the first lane."""
+    input:
+        reads="<results>/quant/{sample}/reads",
+        fq1=lanes("fq1"),
+        fq2=lanes("fq2"),
+    output:
+        trimmed=temp(directory("<results>/quant/{sample}/trimmed")),
+        report=directory("<results>/quant/{sample}/fastp"),
+    log:
+        "<logs>/trim_reads/{sample}.txt",
+    benchmark:
+        "<benchmarks>/trim_reads/{sample}.tsv"
+    params:
+        step=workflow.source_path("../scripts/sample_step.sh"),
+    threads: 2
+    resources:
+        mem_mb=lambda wildcards, attempt: attempt * 2000,
+        disk_mb=lambda wildcards, input: 500 + 2 * int(input.size_mb),
+    conda:
+        "../envs/fastp.yaml"
+    container:
+        image("fastp")
+    shell:
+        r"""
+        exec &>{log:q}
+        source {params.step:q}
+        pass_on_failure {input.reads:q} {output:q} && exit
+        mkdir -p {output:q}
+        trimmed={output.trimmed:q} report={output.report:q}
+
+        fq1=({input.fq1:q}) fq2=({input.fq2:q})
+        if [ "${{#fq2[@]}}" -gt 0 ]; then
+            stream() {{
+                awk -v mates=<(gzip -cdf "${{fq2[@]}}") \
+                    '{{ print }} NR % 4 == 0 {{ for (i = 0; i < 4; i++) {{ getline mate < mates; print mate }} }}' \
+                    <(gzip -cdf "${{fq1[@]}}")
+            }}
+            options=(--interleaved_in --out2 "$trimmed/R2.fastq.gz")
+        else
+            stream() {{ gzip -cdf "${{fq1[@]}}"; }}
+            # fastp finds the adapter of single ends in a file only: look at the start of the first lane for it.
+            head -n 400000 <(gzip -cdf "${{fq1[0]}}") >"$trimmed/start.fastq"
+            fastp --in1 "$trimmed/start.fastq" --json "$trimmed/start.json" --html /dev/null --thread 1 2>/dev/null
+            adapter=$(sed -n 's/.*"read1_adapter_sequence": "\([ACGT]*\)".*/\1/p' "$trimmed/start.json")
+            rm "$trimmed"/start.*
+            options=(${{adapter:+--adapter_sequence "$adapter"}})
+        fi
+        stream | fastp \
+            --stdin \
+            "${{options[@]}}" \
+            --out1 "$trimmed/R1.fastq.gz" \
+            --compression 1 \
+            --thread {threads} \
+            --json "$report/fastp.json" \
+            --html "$report/fastp.html" \
+            --report_title {wildcards.sample:q} || end_step $? trim_reads {log:q} {output:q}
+        """
+
+
+rule quantify:
+    """Quantify the transcripts with the index that fits the reads' length."""
+    input:
+        reads="<results>/quant/{sample}/reads",
+        trimmed=branch(config["trim"]["enabled"], then="<results>/quant/{sample}/trimmed"),
+        fq1=branch(config["trim"]["enabled"], then=[], otherwise=lanes("fq1")),
+        fq2=branch(config["trim"]["enabled"], then=[], otherwise=lanes("fq2")),
+        indices=index_archives,
+    output:
+        salmon=directory("<results>/quant/{sample}/salmon"),
+        quant="<results>/quant/{sample}/quant.sf",
+    log:
+        "<logs>/quantify/{sample}.txt",
+    benchmark:
+        "<benchmarks>/quantify/{sample}.tsv"
+    params:
+        step=workflow.source_path("../scripts/sample_step.sh"),
+        library_type=lambda wildcards: SAMPLES[wildcards.sample].library_type,
+    threads: 2
+    resources:
+        mem_mb=lambda wildcards, input, attempt: attempt * (1000 + 8 * int(input.size_mb)),
+        disk_mb=lambda wildcards, input: 500 + 4 * int(input.size_mb),
+    conda:
+        "../envs/salmon.yaml"
+    container:
+        image("salmon")
+    shell:
+        r"""
+        exec &>{log:q}
+        source {params.step:q}
+        for earlier in {input.reads:q} {input.trimmed:q}; do
+            pass_on_failure "$earlier" {output.salmon:q} && mark_failed {output.salmon:q} {output.quant:q} && exit
+        done
+        scratch=$(mktemp -d {resources.tmpdir:q}/quantify.XXXXXX)
+        trap 'rm -rf "$scratch"' EXIT
+
+        k=$(cat {input.reads:q}/k.txt)
+        for archive in {input.indices:q}; do
+            case $archive in *.k"$k".tar.gz) gzip -cd "$archive" | tar -x -C "$scratch" -f - ;; esac
+        done
+        fq1=({input.fq1:q}) fq2=({input.fq2:q})
+        for trimmed in {input.trimmed:q}; do
+            fq1=("$trimmed/R1.fastq.gz") fq2=()
+            [ -e "$trimmed/R2.fastq.gz" ] && fq2=("$trimmed/R2.fastq.gz")
+        done
+        if [ "${{#fq2[@]}}" -gt 0 ]; then
+            reads=(--mates1 "${{fq1[@]}}" --mates2 "${{fq2[@]}}")
+        else
+            reads=(--unmatedReads "${{fq1[@]}}")
+        fi
+        # A library type that the manifest claims is held against what Salmon finds, so Salmon always looks (-l A).
+        salmon --no-version-check quant \
+            --index "$scratch" \
+            --libType A \
+            "${{reads[@]}}" \
+            --threads {threads} \
+            --biasSpeedSamp 5 \
+            --seqBias \
+            --gcBias \
+            --dumpEq \
+            --writeUnmappedNames \
+            --output {output.salmon:q} || end_step $? quantify {log:q} {output.salmon:q}
+        mark_failed {output.salmon:q} {output.quant:q} || mv {output.salmon:q}/quant.sf {output.quant:q}
+        """
+
+
+rule count_genes:
+    """Sum a sample's transcripts to genes."""
+    input:
+        quant="<results>/quant/{sample}/quant.sf",
+        tx2gene=lambda wildcards: files_of(SAMPLES[wildcards.sample].organism, "tx2gene.tsv"),
+    output:
+        "<results>/quant/{sample}/genes.tsv",
+    log:
+        "<logs>/count_genes/{sample}.txt",
+    benchmark:
+        "<benchmarks>/count_genes/{sample}.tsv"
+    resources:
+        mem_mb=lambda wildcards, attempt: attempt * 1000,
+    conda:
+        "../envs/pytximport.yaml"
+    container:
+        image("pytximport")
+    script:
+        "../scripts/count_genes.py"
+
+
+rule record_sample:
+    """Write down how a sample was processed, and how it ended."""
+    input:
+        reads="<results>/quant/{sample}/reads",
+        fastp=branch(config["trim"]["enabled"], then="<results>/quant/{sample}/fastp"),
+        salmon="<results>/quant/{sample}/salmon",
+        genes="<results>/quant/{sample}/genes.tsv",
+        benchmarks=[
+            "<benchmarks>/check_reads/{sample}.tsv",
+            branch(config["trim"]["enabled"], then="<benchmarks>/trim_reads/{sample}.tsv"),
+            "<benchmarks>/quantify/{sample}.tsv",
+            "<benchmarks>/count_genes/{sample}.tsv",
+        ],
+    output:
+        "<results>/quant/{sample}/record.json",
+    log:
+        "<logs>/record_sample/{sample}.txt",
+    params:
+        sample=lambda wildcards: {
+            "name": wildcards.sample,
+            "organism": SAMPLES[wildcards.sample].organism,
+            "library_type": SAMPLES[wildcards.sample].library_type,
+        },
+        indices=lambda wildcards: {k: index_name(SAMPLES[wildcards.sample].organism, k) for k in KMERS},
+    resources:
+        mem_mb=300,
+    conda:
+        "../envs/python.yaml"
+    container:
+        image("python")
+    script:
+        "../scripts/record_sample.py"
+
+
+rule merge_counts:
+    """One matrix an organism, of the samples that came through."""
+    input:
+        records=lambda wildcards: expand("<results>/quant/{sample}/record.json", sample=SAMPLES_OF[wildcards.organism]),
+        quants=lambda wildcards: expand("<results>/quant/{sample}/quant.sf", sample=SAMPLES_OF[wildcards.organism]),
+        tx2gene=lambda wildcards: files_of(wildcards.organism, "tx2gene.tsv"),
+    output:
+        counts="<results>/counts/{organism}.gene_counts.tsv",
+        abundance="<results>/counts/{organism}.gene_tpm.tsv",
+        length="<results>/counts/{organism}.gene_lengths.tsv",
+    log:
+        "<logs>/merge_counts/{organism}.txt",
+    resources:
+        mem_mb=lambda wildcards, input, attempt: attempt * (1000 + 2 * int(input.size_mb)),
+    conda:
+        "../envs/pytximport.yaml"
+    container:
+        image("pytximport")
+    script:
+        "../scripts/merge_counts.py"
+
+
+rule write_parquet:
+    """The same matrix as Parquet."""
+    input:
+        "<results>/counts/{organism}.{table}.tsv",
+    output:
+        "<results>/counts/{organism}.{table}.parquet",
+    log:
+        "<logs>/write_parquet/{organism}.{table}.txt",
+    wildcard_constraints:
+        table="gene_counts|gene_tpm|gene_lengths",
+    resources:
+        mem_mb=lambda wildcards, input, attempt: attempt * (500 + 5 * int(input.size_mb)),
+    # MultiQC reads and writes Parquet with polars, so its image and environment serve here as well.
+    conda:
+        "../envs/multiqc.yaml"
+    container:
+        image("multiqc")
+    script:
+        "../scripts/write_parquet.py"

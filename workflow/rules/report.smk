@@ -1,0 +1,106 @@
+"""From all records of a run to one report, and a verdict.
+
+record.json, annotation.report.json, {index}.json -> report/index.html, report/multiqc.html, report/verdict.txt
+"""
+
+RECORDS = expand("<results>/quant/{sample}/record.json", sample=QUANT_SAMPLES)
+ANNOTATION_REPORTS = [files_of(organism, "annotation.report.json") for organism in GENOMES]
+INDEX_RECORDS = expand(
+    "<results>/index/{genome}.salmon-{version}.k{k}.json", genome=GENOME_NAMES, version=VERSIONS["salmon"], k=KMERS
+)
+# What the front page says of the run itself; nothing that differs from run to run, or the page would never be done.
+RUN = {"versions": VERSIONS, "configuration": config}
+
+
+rule summarise_for_multiqc:
+    """Bring our own findings into the form that MultiQC reads: rows left out of annotations, samples that failed."""
+    input:
+        annotations=ANNOTATION_REPORTS,
+        records=RECORDS,
+    output:
+        annotations="<results>/report/multiqc/annotations_mqc.tsv",
+        samples="<results>/report/multiqc/samples_mqc.tsv",
+    log:
+        "<logs>/summarise_for_multiqc.txt",
+    resources:
+        mem_mb=500,
+    conda:
+        "../envs/python.yaml"
+    container:
+        image("python")
+    script:
+        "../scripts/summarise_for_multiqc.py"
+
+
+rule multiqc:
+    """One page of quality measures: fastp, Salmon, and our own sections."""
+    input:
+        ours=rules.summarise_for_multiqc.output,
+        fastp=branch(config["trim"]["enabled"], then=expand("<results>/quant/{sample}/fastp", sample=QUANT_SAMPLES)),
+        salmon=expand("<results>/quant/{sample}/salmon", sample=QUANT_SAMPLES),
+    output:
+        "<results>/report/multiqc.html",
+    log:
+        "<logs>/multiqc.txt",
+    params:
+        config=workflow.source_path("../../resources/multiqc.yaml"),
+    resources:
+        mem_mb=lambda wildcards, input, attempt: attempt * (1000 + 2 * len(input)),
+    conda:
+        "../envs/multiqc.yaml"
+    container:
+        image("multiqc")
+    shell:
+        r"""
+        exec &>{log:q}
+        scratch=$(mktemp -d {resources.tmpdir:q}/multiqc.XXXXXX)
+        trap 'rm -rf "$scratch"' EXIT
+
+        printf '%s\n' {input:q} >"$scratch/inputs.txt"
+        multiqc \
+            --config {params.config:q} \
+            --file-list "$scratch/inputs.txt" \
+            --outdir "$scratch" \
+            --filename multiqc.html
+        mv "$scratch/multiqc.html" {output:q}
+        """
+
+
+rule write_report:
+    """The front page of the run."""
+    input:
+        records=RECORDS,
+        annotation_reports=ANNOTATION_REPORTS,
+        index_records=INDEX_RECORDS,
+        multiqc="<results>/report/multiqc.html",
+    output:
+        "<results>/report/index.html",
+    log:
+        "<logs>/write_report.txt",
+    params:
+        run=RUN,
+        wanted={sample: SAMPLES[sample].organism for sample in QUANT_SAMPLES},
+        links={"Quality measures (MultiQC)": "<results>/report/multiqc.html"},
+        logs="<logs>",
+    resources:
+        mem_mb=1000,
+    conda:
+        "../envs/jinja.yaml"
+    container:
+        image("multiqc")
+    script:
+        "../scripts/write_report.py"
+
+
+rule judge_run:
+    """Fail the run at its end, after everything is written, if a sample failed; name the samples and why."""
+    localrule: True
+    input:
+        report="<results>/report/index.html",
+        records=RECORDS,
+    output:
+        "<results>/report/verdict.txt",
+    log:
+        "<logs>/judge_run.txt",
+    script:
+        "../scripts/judge_run.py"

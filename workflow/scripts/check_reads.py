@@ -1,0 +1,102 @@
+"""Read all reads of a sample once, as they come from the sequencer: are they whole, how many, how long?"""
+
+import json
+from datetime import UTC, datetime
+from itertools import zip_longest
+from pathlib import Path
+
+import dnaio
+
+
+class BrokenReads(ValueError):
+    """The reads of a sample cannot be used; the message says which file, where, and what to do."""
+
+
+def count_lane(fq1: Path, fq2: Path | None) -> tuple[int, int]:
+    """Count reads and bases of one lane, both mates together; raise BrokenReads where the files cannot be used."""
+    for path in filter(None, (fq1, fq2)):
+        refuse_other_formats(path)
+    if fq2 is None:
+        return count_single(fq1)
+    reads = bases = 0
+    try:
+        with dnaio.open(fq1, fq2, fileformat="fastq") as pairs:
+            for first, second in pairs:
+                reads += 2
+                bases += len(first) + len(second)
+    except (dnaio.FileFormatError, OSError, EOFError, ValueError) as error:
+        count_single(fq1)  # tells which of the two is broken, where it is one of them alone
+        count_single(fq2)
+        raise BrokenReads(f"{fq1} and {fq2} are no mates of each other: {error}; bring both files again") from error
+    return reads, bases
+
+
+def count_single(path: Path) -> tuple[int, int]:
+    """Count reads and bases of one file; raise BrokenReads, with the file's name, where it is not whole."""
+    reads = bases = 0
+    try:
+        with dnaio.open(path, fileformat="fastq") as records:
+            for read in records:
+                reads += 1
+                bases += len(read)
+    except EOFError as error:
+        raise BrokenReads(f"{path} ends in the middle of its gzip stream: it was cut; bring the file again") from error
+    except (dnaio.FileFormatError, OSError, ValueError) as error:
+        raise BrokenReads(f"{path}: {error}; bring the file again") from error
+    if reads == 0:
+        raise BrokenReads(f"{path} holds no reads; leave the lane out or bring the file again")
+    return reads, bases
+
+
+def refuse_other_formats(path: Path) -> None:
+    """Raise BrokenReads for a file that is something else than its name says."""
+    with path.open("rb") as file:
+        start = file.read(4)
+    if start == b"CRAM":
+        raise BrokenReads(f"{path} is a CRAM file, not FASTQ; convert it to FASTQ, or bring the reads")
+    if start and path.suffix == ".gz" and start[:2] != b"\x1f\x8b":
+        raise BrokenReads(f"{path} is not gzip, though its name says so; bring the file again or rename it")
+
+
+def check_sample(lanes: list[tuple[Path, Path | None]]) -> dict:
+    """Say whether a sample's reads can be used; `mean_read_length` is in bases."""
+    reads = bases = 0
+    try:
+        for fq1, fq2 in lanes:
+            lane_reads, lane_bases = count_lane(fq1, fq2)
+            reads += lane_reads
+            bases += lane_bases
+    except BrokenReads as error:
+        return {"success": False, "reason": str(error)}
+    return {"success": True, "reason": None, "reads": reads, "mean_read_length": bases / reads}
+
+
+def choose_k(mean_read_length: float, kmers: list[int], long_reads_over: float) -> int:
+    """The k of the index that fits the reads: refine.bio takes 31 for reads over 75 bases, 23 for shorter ones."""
+    return max(kmers) if mean_read_length > long_reads_over else min(kmers)
+
+
+def main(
+    fq1: list[Path], fq2: list[Path], claimed_length: int | None, kmers: list[int], long_reads_over: float, output: Path
+) -> None:
+    start = datetime.now(UTC).isoformat(timespec="seconds")
+    verdict = check_sample(list(zip_longest(fq1, fq2)))
+    output.mkdir(parents=True, exist_ok=True)
+    if verdict["success"]:
+        length = claimed_length or verdict["mean_read_length"]
+        verdict["k"] = choose_k(length, kmers, long_reads_over)
+        (output / "k.txt").write_text(f"{verdict['k']}\n")
+    else:
+        (output / "failed.txt").write_text(f"check_reads: {verdict['reason']}\n")
+    (output / "reads.json").write_text(json.dumps({"start": start, **verdict}, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main(
+        [Path(path) for path in snakemake.input.fq1],
+        [Path(path) for path in snakemake.input.fq2],
+        snakemake.params.read_length,
+        snakemake.params.kmers,
+        snakemake.params.long_reads_over,
+        Path(snakemake.output[0]),
+    )

@@ -1,0 +1,185 @@
+"""Leave out the GTF rows that no transcriptome can be built from, and count them by reason.
+
+A transcript that loses an exon is another transcript, so all its rows go when one of its exons cannot be used.
+"""
+
+import gzip
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+GENE = re.compile(r'(?:^|;)\s*gene_id\s+"?([^";]+)')
+TRANSCRIPT = re.compile(r'(?:^|;)\s*transcript_id\s+"?([^";]+)')
+
+
+@dataclass
+class Survey:
+    """What the first reading finds: the place of each transcript, and why some transcripts cannot be used."""
+
+    place: dict[str, tuple[str, str, str]] = field(default_factory=dict)  # transcript -> contig, strand, gene
+    unusable: dict[str, str] = field(default_factory=dict)  # transcript -> reason
+
+
+@dataclass
+class Report:
+    """What was left out and mended, in rows by reason, and what is left."""
+
+    rows_in: int = 0
+    rows_kept: int = 0
+    removed: Counter = field(default_factory=Counter)
+    repaired: Counter = field(default_factory=Counter)
+    transcripts: set[str] = field(default_factory=set)
+    genes: set[str] = field(default_factory=set)
+
+
+def survey(rows: Iterable[str], lengths: dict[str, int]) -> Survey:
+    """Find the transcripts that cannot be used, from their exons.
+
+    `lengths` maps a contig to its length in bases. GTF coordinates are 1-based, both ends included
+    (http://mblab.wustl.edu/GTF22.html). Raises ValueError with the row's number where a row is no GTF.
+    """
+    found = Survey()
+    for number, row in enumerate(rows, start=1):
+        if row.startswith("#") or not row.strip():
+            continue
+        columns = split_row(row, number)
+        if columns[2] != "exon" or "pseudogene" in row:
+            continue
+        gene, transcript = ids_of(columns[8])
+        if transcript is None:
+            continue
+        if reason := unusable(columns, gene, lengths):
+            found.unusable.setdefault(transcript, reason)
+        else:
+            found.place.setdefault(transcript, (columns[0], columns[6], gene))
+    return found
+
+
+def clean(rows: Iterable[str], lengths: dict[str, int], found: Survey, report: Report) -> Iterator[str]:
+    """Yield the usable rows of a GTF, mended where that can be done; count everything in `report`."""
+    for number, row in enumerate(rows, start=1):
+        if row.startswith("#") or not row.strip():
+            yield row
+            continue
+        report.rows_in += 1
+        columns = split_row(row, number)
+        mended = mend_attributes(columns[8])
+        if mended != columns[8]:
+            row = row.replace(columns[8], mended)
+            columns[8] = mended
+            report.repaired["semicolon in a quoted value"] += 1
+        gene, transcript = ids_of(columns[8])
+        if reason := reason_to_drop(row, columns, gene, transcript, lengths, found):
+            report.removed[reason] += 1
+            continue
+        report.rows_kept += 1
+        if columns[2] == "exon":
+            report.transcripts.add(transcript)
+            report.genes.add(gene)
+        yield row
+
+
+def split_row(row: str, number: int) -> list[str]:
+    columns = row.rstrip("\n").split("\t")
+    if len(columns) != 9 or not (columns[3].isdecimal() and columns[4].isdecimal()):
+        raise ValueError(
+            f"row {number} is no GTF: nine columns separated by tabs are needed, with numbers in the fourth and fifth, "
+            f"not {row.strip()[:80]!r}"
+        )
+    return columns
+
+
+def ids_of(attributes: str) -> tuple[str | None, str | None]:
+    """The gene and the transcript that a row names."""
+    gene, transcript = GENE.search(attributes), TRANSCRIPT.search(attributes)
+    return gene and gene[1], transcript and transcript[1]
+
+
+def mend_attributes(attributes: str) -> str:
+    """Replace `;` inside quoted values, at which RSEM would cut the value, by `,`."""
+    parts = attributes.split('"')
+    if any(";" in quoted for quoted in parts[1::2]):
+        parts[1::2] = [quoted.replace(";", ",") for quoted in parts[1::2]]
+    return '"'.join(parts)
+
+
+def unusable(columns: list[str], gene: str | None, lengths: dict[str, int]) -> str | None:
+    """Say why a row cannot be used for itself; None where it can."""
+    contig, start, end = columns[0], int(columns[3]), int(columns[4])
+    if contig not in lengths:
+        return "contig not in genome"
+    if start < 1 or start > end:
+        return "start after end"
+    if end > lengths[contig]:
+        return "ends beyond its contig"
+    if gene is None:
+        return "transcript without a gene"
+    return None
+
+
+def reason_to_drop(
+    row: str, columns: list[str], gene: str | None, transcript: str | None, lengths: dict[str, int], found: Survey
+) -> str | None:
+    if "pseudogene" in row:
+        return "pseudogene"
+    if reason := unusable(columns, gene, lengths):
+        return reason
+    if transcript is None:
+        return "exon without a transcript" if columns[2] == "exon" else None
+    if transcript in found.unusable:
+        return "transcript with an unusable exon"
+    if found.place.get(transcript, (columns[0], columns[6], gene)) != (columns[0], columns[6], gene):
+        return "transcript id used twice"
+    return None
+
+
+def read_lengths(rows: Iterable[str]) -> dict[str, int]:
+    """Count the bases of each contig of a FASTA file."""
+    lengths: dict[str, int] = {}
+    contig = None
+    for row in rows:
+        if row.startswith(">"):
+            contig = row[1:].split(maxsplit=1)[0]
+            lengths[contig] = 0
+        elif contig is None:
+            raise ValueError(f"the genome is no FASTA: it starts with {row.strip()[:40]!r}, not with '>'")
+        else:
+            lengths[contig] += len(row.rstrip())
+    return lengths
+
+
+def reader(path: Path) -> Callable[[], Iterator[str]]:
+    """Make a function that reads a gzip text from its start, line by line, so that it can be read twice."""
+
+    def rows() -> Iterator[str]:
+        with gzip.open(path, "rt", encoding="utf-8", errors="replace") as lines:
+            yield from lines
+
+    return rows
+
+
+def main(genome: Path, gtf: Path, output: Path, report_file: Path, organism: dict[str, str]) -> None:
+    lengths = read_lengths(reader(genome)())
+    rows = reader(gtf)
+    report = Report()
+    found = survey(rows(), lengths)
+    with gzip.GzipFile(output, "wb", compresslevel=1, mtime=0) as kept:
+        for row in clean(rows(), lengths, found, report):
+            kept.write(row.encode())
+    if not report.transcripts:
+        raise ValueError(f"no transcript is left of {gtf} (left out: {dict(report.removed)}); is it this genome's GTF?")
+    counts = vars(report) | {"transcripts": len(report.transcripts), "genes": len(report.genes)}
+    report_file.write_text(json.dumps(organism | counts, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main(
+        Path(snakemake.input.genome),
+        Path(snakemake.input.gtf),
+        Path(snakemake.output.gtf),
+        Path(snakemake.output.report),
+        dict(snakemake.wildcards.items()),
+    )

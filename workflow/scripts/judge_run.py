@@ -1,0 +1,31 @@
+"""The verdict on a run: every sample came through, or which did not and why."""
+
+import json
+import sys
+from pathlib import Path
+
+
+def verdict(records: list[dict], report: str) -> tuple[bool, str]:
+    """Say whether every sample came through, in words for the end of a run."""
+    failed = [record for record in records if not record["success"]]
+    if not failed:
+        return True, f"all {len(records)} samples came through; report: {report}\n"
+    reasons = "".join(f"  {record['sample']}: {record['failed_step']}: {record['reason']}\n" for record in failed)
+    return False, f"{len(failed)} of {len(records)} samples failed; the others are done; report: {report}\n{reasons}"
+
+
+def main(records: list[Path], report: Path, output: Path, log: Path) -> None:
+    passed, words = verdict([json.loads(path.read_text()) for path in records], str(report))
+    log.write_text(words)
+    if not passed:
+        sys.exit(words)
+    output.write_text(words)
+
+
+if __name__ == "__main__":
+    main(
+        [Path(path) for path in snakemake.input.records],
+        Path(snakemake.input.report),
+        Path(snakemake.output[0]),
+        Path(snakemake.log[0]),
+    )

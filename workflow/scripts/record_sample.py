@@ -1,0 +1,84 @@
+"""The processing record of one sample: what was done, with what, how it ended, and what it took."""
+
+import csv
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+
+def library_type(claimed: str, salmon: Path) -> dict:
+    """Hold the library type that Salmon found against the one that the manifest claims (A: claims none)."""
+    found = json.loads((salmon / "lib_format_counts.json").read_text())["expected_format"]
+    return {"claimed": claimed, "found": found, "agrees": None if claimed == "A" else claimed == found}
+
+
+def quantification(salmon: Path) -> dict:
+    """What Salmon says of its run (https://salmon.readthedocs.io/en/latest/file_formats.html)."""
+    meta = json.loads((salmon / "aux_info" / "meta_info.json").read_text())
+    return {"mapping_rate": meta["percent_mapped"], "mapped": meta["num_mapped"], "processed": meta["num_processed"]}
+
+
+def took(benchmark: Path) -> tuple[float, float]:
+    """Seconds and peak memory (MB) of a job, from Snakemake's benchmark file; a job too short to measure has 0 MB."""
+    with benchmark.open() as rows:
+        row = next(csv.DictReader(rows, delimiter="\t"))
+    return float(row["s"]), 0.0 if row["max_rss"] in ("-", "NA") else float(row["max_rss"])
+
+
+def steps_of(benchmarks: list[Path]) -> list[dict]:
+    steps = []
+    for path in benchmarks:
+        seconds, memory = took(path)
+        steps.append({"step": path.parent.name, "seconds": seconds, "peak_memory_mb": memory})
+    return steps
+
+
+def record(sample: dict, reads: Path, fastp: Path | None, salmon: Path, benchmarks: list[Path], indices: dict) -> dict:
+    """Put together the record of a sample; `indices` names the index archive by k."""
+    checked = json.loads((reads / "reads.json").read_text())
+    failed = salmon / "failed.txt"
+    reason = failed.read_text().strip() if failed.exists() else None
+    steps = steps_of(benchmarks)
+    k = checked.get("k")
+    return {
+        "sample": sample["name"],
+        "organism": sample["organism"],
+        "analysis": "quant",
+        "success": reason is None,
+        "failed_step": reason and reason.partition(":")[0],
+        "reason": reason and reason.partition(": ")[2],
+        "start": checked["start"],
+        "end": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seconds": round(sum(step["seconds"] for step in steps), 2),
+        "peak_memory_mb": max(step["peak_memory_mb"] for step in steps),
+        "reads": checked.get("reads"),
+        "mean_read_length": checked.get("mean_read_length"),
+        "k": k,
+        "index": indices.get(k),
+        **(quantification(salmon) if reason is None else {}),
+        "library_type": library_type(sample["library_type"], salmon) if reason is None else None,
+        "versions": versions(fastp, salmon),
+        "steps": steps,
+    }
+
+
+def versions(fastp: Path | None, salmon: Path) -> dict[str, str]:
+    """The versions that the tools themselves wrote into their results."""
+    found = {}
+    if fastp and (fastp / "fastp.json").exists():
+        found["fastp"] = json.loads((fastp / "fastp.json").read_text())["summary"]["fastp_version"]
+    if (salmon / "cmd_info.json").exists():
+        found["salmon"] = json.loads((salmon / "cmd_info.json").read_text())["salmon_version"]
+    return found
+
+
+if __name__ == "__main__":
+    made = record(
+        snakemake.params.sample,
+        Path(snakemake.input.reads),
+        Path(snakemake.input.fastp) if snakemake.input.get("fastp") else None,
+        Path(snakemake.input.salmon),
+        [Path(path) for path in snakemake.input.benchmarks],
+        snakemake.params.indices,
+    )
+    Path(snakemake.output[0]).write_text(json.dumps(made, indent=2) + "\n")

@@ -1,0 +1,37 @@
+# Sourced by the rules of one sample. Broken reads end their sample, not the run: the step leaves the reason in
+# `failed.txt`, alone in its output directory, and the steps after it pass it on. A job that is killed (memory, time) or
+# finds a full disk fails as any job does, and is tried again.
+
+# fail_sample REASON DIRECTORY...
+fail_sample() {
+    local reason=$1 directory
+    shift
+    for directory in "$@"; do
+        rm -rf "$directory"
+        mkdir -p "$directory"
+        printf '%s\n' "$reason" >"$directory/failed.txt"
+    done
+    echo "this sample fails: $reason"
+}
+
+# pass_on_failure EARLIER DIRECTORY...: true where an earlier step failed, whose reason is then passed on
+pass_on_failure() {
+    local earlier=$1
+    shift
+    [ -e "$earlier/failed.txt" ] && fail_sample "$(cat "$earlier/failed.txt")" "$@"
+}
+
+# mark_failed DIRECTORY FILE: true where the step that fills DIRECTORY failed; FILE then says so, and holds no result
+mark_failed() {
+    [ -e "$1/failed.txt" ] && printf '# no result: %s\n' "$(cat "$1/failed.txt")" >"$2"
+}
+
+# end_step CODE STEP LOG DIRECTORY...: after a command that failed with CODE, whose messages are in LOG
+end_step() {
+    local code=$1 step=$2 log=$3
+    shift 3
+    if [ "$code" -ge 126 ] || grep -qi 'no space left' "$log"; then
+        exit "$code"
+    fi
+    fail_sample "$step: $(grep -i -E 'error|invalid|fail|exception' "$log" | tail -n 1 | tr -d '\033' | cut -c 1-400)" "$@"
+}
