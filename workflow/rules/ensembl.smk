@@ -5,26 +5,18 @@ organisms.lock.tsv -> genome.fa.gz, annotation.original.gtf.gz -> annotation.gtf
 
 
 rule lock:
-    """Ask Ensembl what it has of the organisms that are wanted, and write it down: `snakemake lock`."""
-    localrule: True
     log:
         "<logs>/lock.txt",
+    """Ask Ensembl what it has of the organisms that are wanted, and write it down: `snakemake lock`."""
+    localrule: True
+    conda:
+        "../envs/requests.yaml"
     params:
         organisms=config["organisms"],
         lock=config["lock"],
         ensembl=config["ensembl"],
-    conda:
-        "../envs/requests.yaml"
     script:
         "../scripts/lock_organisms.py"
-
-
-def own_files(wildcards):
-    """The user's own genome and annotation, where the lock names them in place of Ensembl's."""
-    genome = GENOMES[wildcards.organism]
-    if genome["release"] != "own":
-        return {}
-    return {kind: user_file(genome[f"{kind}_url"]) for kind in ("genome", "annotation")}
 
 
 rule fetch_reference:
@@ -36,15 +28,15 @@ rule fetch_reference:
         annotation="<results>/reference/{organism}/{assembly}.{release}/annotation.original.gtf.gz",
     log:
         "<logs>/fetch_reference/{organism}.{assembly}.{release}.txt",
-    params:
-        locked=lambda wildcards: dict(GENOMES[wildcards.organism]),
-    resources:
-        mem_mb=500,
     retries: 2
     conda:
         "../envs/python.yaml"
     container:
         image("python")
+    resources:
+        mem_mb=500,
+    params:
+        locked=lambda wildcards: dict(GENOMES[wildcards.organism]),
     script:
         "../scripts/fetch_reference.py"
 
@@ -61,11 +53,11 @@ rule clean_annotation:
         "<logs>/clean_annotation/{organism}.{assembly}.{release}.txt",
     benchmark:
         "<benchmarks>/clean_annotation/{organism}.{assembly}.{release}.tsv"
-    resources:
-        mem_mb=lambda wildcards, input, attempt: attempt * (500 + 20 * int(input.size_mb)),
     conda:
         "../envs/python.yaml"
     container:
         image("python")
+    resources:
+        mem_mb=lambda wildcards, input, attempt: attempt * (500 + 20 * int(input.size_mb)),
     script:
         "../scripts/clean_annotation.py"

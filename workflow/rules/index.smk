@@ -16,13 +16,13 @@ rule build_transcripts:
         "<logs>/build_transcripts/{organism}.{assembly}.{release}.txt",
     benchmark:
         "<benchmarks>/build_transcripts/{organism}.{assembly}.{release}.tsv"
-    resources:
-        mem_mb=lambda wildcards, input, attempt: attempt * (500 + 20 * int(input.size_mb)),
-        disk_mb=lambda wildcards, input: 500 + 20 * int(input.size_mb),
     conda:
         "../envs/rsem.yaml"
     container:
         image("rsem")
+    resources:
+        mem_mb=lambda wildcards, input, attempt: attempt * (500 + 20 * int(input.size_mb)),
+        disk_mb=lambda wildcards, input: 500 + 20 * int(input.size_mb),
     shell:
         r"""
         exec &>{log:q}
@@ -60,14 +60,14 @@ rule salmon_index:
         "<logs>/salmon_index/{organism}.{assembly}.{release}.salmon-{version}.k{k}.txt",
     benchmark:
         "<benchmarks>/salmon_index/{organism}.{assembly}.{release}.salmon-{version}.k{k}.tsv"
-    threads: 2
-    resources:
-        mem_mb=lambda wildcards, input, attempt: attempt * (1000 + 60 * int(input.size_mb)),
-        disk_mb=lambda wildcards, input: 500 + 60 * int(input.size_mb),
     conda:
         "../envs/salmon.yaml"
     container:
         image("salmon")
+    threads: 2
+    resources:
+        mem_mb=lambda wildcards, input, attempt: attempt * (1000 + 60 * int(input.size_mb)),
+        disk_mb=lambda wildcards, input: 500 + 60 * int(input.size_mb),
     shell:
         r"""
         exec &>{log:q}
@@ -105,6 +105,12 @@ rule pack_index:
         record="<results>/index/{organism}.{assembly}.{release}.salmon-{version}.k{k}.json",
     log:
         "<logs>/pack_index/{organism}.{assembly}.{release}.salmon-{version}.k{k}.txt",
+    conda:
+        "../envs/dnaio.yaml"
+    container:
+        image("dnaio")
+    resources:
+        mem_mb=500,
     params:
         genome=lambda wildcards: dict(GENOMES[wildcards.organism]),
         commands=lambda wildcards: [
@@ -112,11 +118,5 @@ rule pack_index:
             "salmon --no-version-check index --transcripts transcripts.fa.gz"
             f"{' --decoys decoys.txt' if config['index']['decoys'] else ''} --kmerLen {wildcards.k}",
         ],
-    resources:
-        mem_mb=500,
-    conda:
-        "../envs/dnaio.yaml"
-    container:
-        image("dnaio")
     script:
         "../scripts/pack_index.py"

@@ -7,28 +7,6 @@ A sample that fails at a step has `failed.txt` in that step's directory, and in 
 """
 
 
-def index_archives(wildcards):
-    """The archive of each k that may fit a sample's reads: one where the manifest tells their length, else all.
-
-    Which one is used is decided in the job, by the length that was measured: a checkpoint a sample would have Snakemake
-    work out its graph anew for each of them.
-    """
-    sample = SAMPLES[wildcards.sample]
-    kmers = {max(KMERS), min(KMERS)}
-    if sample.read_length:
-        kmers = {max(KMERS) if sample.read_length > config["quant"]["long_reads_over"] else min(KMERS)}
-    return [f"<results>/index/{index_name(sample.organism, k)}" for k in sorted(kmers)]
-
-
-def index_name(organism, k):
-    return f"{genome_name(GENOMES[organism])}.salmon-{VERSIONS['salmon']}.k{k}.tar.gz"
-
-
-def lanes(column):
-    """The read files of a sample, one a lane."""
-    return lambda wildcards: [user_file(path) for path in getattr(SAMPLES[wildcards.sample], column)]
-
-
 rule check_reads:
     """Read every read once: are the files whole, mates of each other, how many, how long?"""
     input:
@@ -40,16 +18,16 @@ rule check_reads:
         "<logs>/check_reads/{sample}.txt",
     benchmark:
         "<benchmarks>/check_reads/{sample}.tsv"
-    params:
-        read_length=lambda wildcards: SAMPLES[wildcards.sample].read_length,
-        kmers=KMERS,
-        long_reads_over=config["quant"]["long_reads_over"],
-    resources:
-        mem_mb=500,
     conda:
         "../envs/dnaio.yaml"
     container:
         image("dnaio")
+    resources:
+        mem_mb=500,
+    params:
+        read_length=lambda wildcards: SAMPLES[wildcards.sample].read_length,
+        kmers=KMERS,
+        long_reads_over=config["quant"]["long_reads_over"],
     script:
         "../scripts/check_reads.py"
 
@@ -67,16 +45,16 @@ rule trim_reads:
         "<logs>/trim_reads/{sample}.txt",
     benchmark:
         "<benchmarks>/trim_reads/{sample}.tsv"
-    params:
-        step=workflow.source_path("../scripts/sample_step.sh"),
-    threads: 2
-    resources:
-        mem_mb=lambda wildcards, attempt: attempt * 2000,
-        disk_mb=lambda wildcards, input: 500 + 2 * int(input.size_mb),
     conda:
         "../envs/fastp.yaml"
     container:
         image("fastp")
+    threads: 2
+    resources:
+        mem_mb=lambda wildcards, attempt: attempt * 2000,
+        disk_mb=lambda wildcards, input: 500 + 2 * int(input.size_mb),
+    params:
+        step=workflow.source_path("../scripts/sample_step.sh"),
     shell:
         r"""
         exec &>{log:q}
@@ -88,13 +66,14 @@ rule trim_reads:
         fq1=({input.fq1:q}) fq2=({input.fq2:q})
         if [ "${{#fq2[@]}}" -gt 0 ]; then
             stream() {{
-                awk -v mates=<(gzip -cdf "${{fq2[@]}}") \
-                    '{{ print }} NR % 4 == 0 {{ for (i = 0; i < 4; i++) {{ getline mate < mates; print mate }} }}' \
-                    <(gzip -cdf "${{fq1[@]}}")
+                        awk -v mates=<(gzip -cdf "${{fq2[@]}}") \
+                            '{{ print }} NR % 4 == 0 {{ for (i = 0; i < 4; i++) {{ getline mate < mates; print mate }} }}' \
+                            <(gzip -cdf "${{fq1[@]}}")
+                    }}
+                    options=(--interleaved_in --out2 "$trimmed/R2.fastq.gz")
+                else
+                    stream() {{ gzip -cdf "${{fq1[@]}}"
             }}
-            options=(--interleaved_in --out2 "$trimmed/R2.fastq.gz")
-        else
-            stream() {{ gzip -cdf "${{fq1[@]}}"; }}
             # fastp finds the adapter of single ends in a file only: look at the start of the first lane for it.
             head -n 400000 <(gzip -cdf "${{fq1[0]}}") >"$trimmed/start.fastq"
             fastp --in1 "$trimmed/start.fastq" --json "$trimmed/start.json" --html /dev/null --thread 1 2>/dev/null
@@ -129,17 +108,17 @@ rule quantify:
         "<logs>/quantify/{sample}.txt",
     benchmark:
         "<benchmarks>/quantify/{sample}.tsv"
-    params:
-        step=workflow.source_path("../scripts/sample_step.sh"),
-        library_type=lambda wildcards: SAMPLES[wildcards.sample].library_type,
-    threads: 2
-    resources:
-        mem_mb=lambda wildcards, input, attempt: attempt * (1000 + 8 * int(input.size_mb)),
-        disk_mb=lambda wildcards, input: 500 + 4 * int(input.size_mb),
     conda:
         "../envs/salmon.yaml"
     container:
         image("salmon")
+    threads: 2
+    resources:
+        mem_mb=lambda wildcards, input, attempt: attempt * (1000 + 8 * int(input.size_mb)),
+        disk_mb=lambda wildcards, input: 500 + 4 * int(input.size_mb),
+    params:
+        step=workflow.source_path("../scripts/sample_step.sh"),
+        library_type=lambda wildcards: SAMPLES[wildcards.sample].library_type,
     shell:
         r"""
         exec &>{log:q}
@@ -191,12 +170,12 @@ rule count_genes:
         "<logs>/count_genes/{sample}.txt",
     benchmark:
         "<benchmarks>/count_genes/{sample}.tsv"
-    resources:
-        mem_mb=lambda wildcards, attempt: attempt * 1000,
     conda:
         "../envs/pytximport.yaml"
     container:
         image("pytximport")
+    resources:
+        mem_mb=lambda wildcards, attempt: attempt * 1000,
     script:
         "../scripts/count_genes.py"
 
@@ -218,6 +197,12 @@ rule record_sample:
         "<results>/quant/{sample}/record.json",
     log:
         "<logs>/record_sample/{sample}.txt",
+    conda:
+        "../envs/python.yaml"
+    container:
+        image("python")
+    resources:
+        mem_mb=300,
     params:
         sample=lambda wildcards: {
             "name": wildcards.sample,
@@ -225,12 +210,6 @@ rule record_sample:
             "library_type": SAMPLES[wildcards.sample].library_type,
         },
         indices=lambda wildcards: {k: index_name(SAMPLES[wildcards.sample].organism, k) for k in KMERS},
-    resources:
-        mem_mb=300,
-    conda:
-        "../envs/python.yaml"
-    container:
-        image("python")
     script:
         "../scripts/record_sample.py"
 
@@ -247,12 +226,12 @@ rule merge_counts:
         length="<results>/counts/{organism}.gene_lengths.tsv",
     log:
         "<logs>/merge_counts/{organism}.txt",
-    resources:
-        mem_mb=lambda wildcards, input, attempt: attempt * (1000 + 2 * int(input.size_mb)),
     conda:
         "../envs/pytximport.yaml"
     container:
         image("pytximport")
+    resources:
+        mem_mb=lambda wildcards, input, attempt: attempt * (1000 + 2 * int(input.size_mb)),
     script:
         "../scripts/merge_counts.py"
 
@@ -267,12 +246,12 @@ rule write_parquet:
         "<logs>/write_parquet/{organism}.{table}.txt",
     wildcard_constraints:
         table="gene_counts|gene_tpm|gene_lengths",
-    resources:
-        mem_mb=lambda wildcards, input, attempt: attempt * (500 + 5 * int(input.size_mb)),
     # MultiQC reads and writes Parquet with polars, so its image and environment serve here as well.
     conda:
         "../envs/multiqc.yaml"
     container:
         image("multiqc")
+    resources:
+        mem_mb=lambda wildcards, input, attempt: attempt * (500 + 5 * int(input.size_mb)),
     script:
         "../scripts/write_parquet.py"

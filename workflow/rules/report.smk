@@ -22,12 +22,12 @@ rule summarise_for_multiqc:
         samples="<results>/report/multiqc/samples_mqc.tsv",
     log:
         "<logs>/summarise_for_multiqc.txt",
-    resources:
-        mem_mb=500,
     conda:
         "../envs/python.yaml"
     container:
         image("python")
+    resources:
+        mem_mb=500,
     script:
         "../scripts/summarise_for_multiqc.py"
 
@@ -42,14 +42,14 @@ rule multiqc:
         "<results>/report/multiqc.html",
     log:
         "<logs>/multiqc.txt",
-    params:
-        config=workflow.source_path("../../resources/multiqc.yaml"),
-    resources:
-        mem_mb=lambda wildcards, input, attempt: attempt * (1000 + 2 * len(input)),
     conda:
         "../envs/multiqc.yaml"
     container:
         image("multiqc")
+    resources:
+        mem_mb=lambda wildcards, input, attempt: attempt * (1000 + 2 * len(input)),
+    params:
+        config=workflow.source_path("../../resources/multiqc.yaml"),
     shell:
         r"""
         exec &>{log:q}
@@ -77,24 +77,22 @@ rule write_report:
         "<results>/report/index.html",
     log:
         "<logs>/write_report.txt",
+    conda:
+        "../envs/jinja.yaml"
+    container:
+        image("multiqc")
+    resources:
+        mem_mb=1000,
     params:
         run=RUN,
         wanted={sample: SAMPLES[sample].organism for sample in QUANT_SAMPLES},
         links={"Quality measures (MultiQC)": "<results>/report/multiqc.html"},
         logs="<logs>",
-    resources:
-        mem_mb=1000,
-    conda:
-        "../envs/jinja.yaml"
-    container:
-        image("multiqc")
     script:
         "../scripts/write_report.py"
 
 
 rule judge_run:
-    """Fail the run at its end, after everything is written, if a sample failed; name the samples and why."""
-    localrule: True
     input:
         report="<results>/report/index.html",
         records=RECORDS,
@@ -102,5 +100,7 @@ rule judge_run:
         "<results>/report/verdict.txt",
     log:
         "<logs>/judge_run.txt",
+    """Fail the run at its end, after everything is written, if a sample failed; name the samples and why."""
+    localrule: True
     script:
         "../scripts/judge_run.py"

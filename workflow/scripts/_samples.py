@@ -11,7 +11,7 @@ from _tables import Row, nearest, read_table
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One sample: its reads are `fq1` (and `fq2` of the same length, or empty), one file a lane, in the table's order."""
+    """One sample: its reads are `fq1` (and `fq2`, as long or empty), one file a lane, in the table's order."""
 
     name: str
     organism: str

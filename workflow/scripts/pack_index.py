@@ -8,7 +8,6 @@ from pathlib import Path
 
 from isal import igzip, igzip_threaded
 
-
 LEVEL = 1  # of 0 to 3
 
 
@@ -44,7 +43,7 @@ def count_sequences(blocks: Iterable[bytes]) -> int:
 
 
 def count_indexed(index: Path) -> int:
-    """Count the sequences of an index: its lengths are a vector in cereal's form, 8 bytes of count, then 4 bytes each."""
+    """Count the sequences of an index. Their lengths are a vector of cereal: 8 bytes of count, then 4 bytes each."""
     with (index / "complete_ref_lens.bin").open("rb") as lengths:
         return int.from_bytes(lengths.read(8), "little")
 

@@ -1,0 +1,42 @@
+# fishladder: what a user and a developer call. Each target says what it does; `make` alone lists them.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+SAMPLE ?=
+
+.PHONY: help setup demo dag test lint format
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.* ## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+setup: ## install what a run needs, or say what is missing
+	@./setup.sh run
+
+demo: setup ## make toy data, run the whole workflow on it, say where the report is
+	@python -m tests.toy demo demo
+
+dag: setup ## draw the rule graph, and with SAMPLE=name the sample's job graph, into dag/
+	@python workflow/scripts/draw_dag.py dag $(SAMPLE)
+
+test: ## install what the tests need and run every test
+	@./setup.sh test
+	@pytest
+
+lint: ## check form and style of everything
+	@./setup.sh run
+	ruff check
+	ruff format --check
+	snakefmt --check workflow
+	shellcheck setup.sh .ci/run workflow/scripts/*.sh
+	snakemake --lint --directory tests/configs/one_organism
+
+format: ## bring everything into form
+	ruff format
+	ruff check --fix
+	snakefmt workflow
+
+requirements.lock: requirements.in ## pin every Python dependency with its hashes
+	uv pip compile --quiet --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
+		--python-version 3.11 --output-file $@ $<
