@@ -4,13 +4,18 @@ organisms.lock.tsv -> genome.fa.gz, annotation.original.gtf.gz -> annotation.gtf
 """
 
 
+localrules:
+    lock,
+
+
 rule lock:
+    """Ask Ensembl what it has of the organisms that are wanted, and write it down: `snakemake lock`."""
     log:
         "<logs>/lock.txt",
-    """Ask Ensembl what it has of the organisms that are wanted, and write it down: `snakemake lock`."""
-    localrule: True
     conda:
         "../envs/requests.yaml"
+    container:
+        image("multiqc")
     params:
         organisms=config["organisms"],
         lock=config["lock"],

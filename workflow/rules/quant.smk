@@ -66,13 +66,13 @@ rule trim_reads:
         fq1=({input.fq1:q}) fq2=({input.fq2:q})
         if [ "${{#fq2[@]}}" -gt 0 ]; then
             stream() {{
-                        awk -v mates=<(gzip -cdf "${{fq2[@]}}") \
-                            '{{ print }} NR % 4 == 0 {{ for (i = 0; i < 4; i++) {{ getline mate < mates; print mate }} }}' \
-                            <(gzip -cdf "${{fq1[@]}}")
-                    }}
-                    options=(--interleaved_in --out2 "$trimmed/R2.fastq.gz")
-                else
-                    stream() {{ gzip -cdf "${{fq1[@]}}"
+                                awk -v mates=<(gzip -cdf "${{fq2[@]}}") \
+                                    '{{ print }} NR % 4 == 0 {{ for (i = 0; i < 4; i++) {{ getline mate < mates; print mate }} }}' \
+                                    <(gzip -cdf "${{fq1[@]}}")
+                            }}
+                            options=(--interleaved_in --out2 "$trimmed/R2.fastq.gz")
+                        else
+                            stream() {{ gzip -cdf "${{fq1[@]}}"
             }}
             # fastp finds the adapter of single ends in a file only: look at the start of the first lane for it.
             head -n 400000 <(gzip -cdf "${{fq1[0]}}") >"$trimmed/start.fastq"

@@ -12,6 +12,10 @@ INDEX_RECORDS = expand(
 RUN = {"versions": VERSIONS, "configuration": config}
 
 
+localrules:
+    judge_run,
+
+
 rule summarise_for_multiqc:
     """Bring our own findings into the form that MultiQC reads: rows left out of annotations, samples that failed."""
     input:
@@ -93,6 +97,7 @@ rule write_report:
 
 
 rule judge_run:
+    """Fail the run at its end, after everything is written, if a sample failed; name the samples and why."""
     input:
         report="<results>/report/index.html",
         records=RECORDS,
@@ -100,7 +105,9 @@ rule judge_run:
         "<results>/report/verdict.txt",
     log:
         "<logs>/judge_run.txt",
-    """Fail the run at its end, after everything is written, if a sample failed; name the samples and why."""
-    localrule: True
+    conda:
+        "../envs/python.yaml"
+    container:
+        image("python")
     script:
         "../scripts/judge_run.py"

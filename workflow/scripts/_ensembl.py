@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from _ensembl_answers import (
     MAIN,
+    AnswerError,
     Genome,
     key,
     parse_checksums,
@@ -153,6 +154,9 @@ class Ensembl:
             return parse_checksums(self.web.text(url), url)
         except AbsentError as error:
             raise LackingError(f"{url} does not exist") from error
+        except AnswerError as error:
+            # One damaged file among 30,000 is a genome to leave out; a server that does not answer is another matter.
+            raise LackingError(str(error)) from error
 
     def file(self, folder: str, sums: dict, name: str | None, what: str, exact: bool) -> File:
         if name is None:

@@ -1,4 +1,4 @@
-"""Read Ensembl's answers: releases, genomes, the files of a folder; what is not of the right shape is a WebError.
+"""Read Ensembl's answers: releases, genomes, the files of a folder; what is not of the right shape is an AnswerError.
 
 REST answers: https://rest.ensembl.org/documentation. Species tables and CHECKSUMS: https://ftp.ensembl.org/pub.
 """
@@ -10,6 +10,10 @@ from _web import WebError
 
 MAIN = "EnsemblVertebrates"
 DIVISIONS = (MAIN, "EnsemblPlants", "EnsemblFungi", "EnsemblBacteria", "EnsemblProtists", "EnsemblMetazoa")
+
+
+class AnswerError(WebError):
+    """An answer is not of the shape that Ensembl's answers have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,7 @@ def parse_release(answer: object, field: str, url: str) -> str:
     """Read a release from /info/software ({"release": 110}) or /info/eg_version ({"version": 57})."""
     number = answer.get(field) if isinstance(answer, dict) else None
     if not re.fullmatch(r"\d+", str(number)):
-        raise WebError(f'{url}: expected an answer like {{"{field}": 110}}; is this Ensembl\'s REST service?')
+        raise AnswerError(f'{url}: expected an answer like {{"{field}": 110}}; is this Ensembl\'s REST service?')
     return str(number)
 
 
@@ -122,12 +126,12 @@ def parse_division(answer: object, url: str) -> list[Genome]:
 def records(answer: object, url: str) -> list[dict]:
     """Make sure that an answer is a list of genomes that have a name."""
     if not isinstance(answer, list) or not answer:
-        raise WebError(f"{url}: expected a list of genomes; is this Ensembl's REST service?")
+        raise AnswerError(f"{url}: expected a list of genomes; is this Ensembl's REST service?")
     for record in answer:
         if not isinstance(record, dict) or not isinstance(record.get("name"), str) or not record["name"].strip():
-            raise WebError(f"{url}: expected genomes with a name, found {str(record)[:80]!r}; try again later")
+            raise AnswerError(f"{url}: expected genomes with a name, found {str(record)[:80]!r}; try again later")
         if not isinstance(record.get("aliases") or [], list):
-            raise WebError(f"{url}: expected a list of aliases of {record['name']}; try again later")
+            raise AnswerError(f"{url}: expected a list of aliases of {record['name']}; try again later")
     return answer
 
 
@@ -136,7 +140,7 @@ def parse_table(text: str, url: str) -> list[Genome]:
     lines = [line.rstrip("\r") for line in text.split("\n")]
     header = lines[0].lstrip("#").split("\t")
     if "species" not in header or "name" not in header:
-        raise WebError(f"{url}: expected a table with the columns name and species; is this Ensembl's FTP site?")
+        raise AnswerError(f"{url}: expected a table with the columns name and species; is this Ensembl's FTP site?")
     genomes = []
     for number, line in enumerate(lines[1:], start=2):
         if not line.strip():
@@ -144,7 +148,7 @@ def parse_table(text: str, url: str) -> list[Genome]:
         row = {column: cell(value) for column, value in zip(header, line.split("\t"), strict=False)}
         name, display = row.get("species", ""), row["name"]
         if not name:
-            raise WebError(f"{url}, row {number}: no production name; the table is damaged, try again later")
+            raise AnswerError(f"{url}, row {number}: no production name; the table is damaged, try again later")
         main = row.get("division") == MAIN
         scientific = re.sub(r" \(.*", "", display)
         genomes.append(
@@ -180,5 +184,5 @@ def parse_checksums(text: str, url: str) -> dict[str, tuple[str, str]]:
         if match:
             found[match[3]] = (match[1], match[2])
         elif line.strip():
-            raise WebError(f"{url}, row {number}: expected `<sum> <blocks> <file>`, found {line[:80]!r}; try again")
+            raise AnswerError(f"{url}, row {number}: expected `<sum> <blocks> <file>`, found {line[:80]!r}; try again")
     return found

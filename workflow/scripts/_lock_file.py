@@ -62,6 +62,7 @@ def write_lock(path: Path, rows: list[dict[str, str]], schema: dict) -> None:
     if problems := cell_problems(path, checked, schema):
         raise TableError([f"{problem} (the lock is not written)" for problem in problems])
     part = path.with_name(f".{path.name}.part")
+    path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with part.open("w", encoding="utf-8", newline="") as file:
             table = csv.DictWriter(file, columns, delimiter="\t", lineterminator="\n")

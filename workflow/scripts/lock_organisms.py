@@ -243,4 +243,7 @@ def main(organisms: Path, lock: Path, addresses: dict[str, str], web: Web | None
 
 
 if __name__ == "__main__":
-    main(Path(snakemake.params.organisms), Path(snakemake.params.lock), dict(snakemake.params.ensembl))
+    try:
+        main(Path(snakemake.params.organisms), Path(snakemake.params.lock), dict(snakemake.params.ensembl))
+    except TableError as mistakes:
+        sys.exit(f"{mistakes}\nthe lock is left as it was")  # the mistakes are the user's to read, a traceback is not
