@@ -36,7 +36,7 @@ rule build_transcripts:
             "$scratch/genome.fa" \
             "$scratch/reference"
         # reference.ti has a header and six lines a transcript, the first two of them its id and its gene's.
-        awk 'BEGIN {{ OFS = "\t"; print "transcript_id", "gene_id" }}
+        awk -F '\t' 'BEGIN {{ OFS = "\t"; print "transcript_id", "gene_id" }}
              NR % 6 == 2 {{ transcript = $1 }}
              NR % 6 == 3 {{ print transcript, $1 }}' \
             "$scratch/reference.ti" >"$scratch/tx2gene.tsv"
