@@ -1,0 +1,87 @@
+"""Write our own sections of the MultiQC report: rows that annotations lost, by reason, and the state of the samples.
+
+Custom content of MultiQC: https://docs.seqera.io/multiqc/custom_content
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+# MultiQC draws a longer table as a plot without text (max_table_rows); report/index.html has all samples.
+MOST_ROWS = 500
+
+
+def annotation_section(reports: Iterable[Mapping[str, Any]]) -> str:
+    """Return a bar an organism, of the GTF rows removed by reason."""
+    removed = {report.get("organism") or "unknown": report.get("removed") or {} for report in reports}
+    reasons = sorted({reason for counts in removed.values() for reason in counts})
+    header = {
+        "id": "fishladder_annotation",
+        "section_name": "Annotation rows left out",
+        "description": "GTF rows that no transcriptome can be built from, by reason.",
+        "plot_type": "bargraph",
+        "pconfig": {"id": "fishladder_annotation_plot", "title": "fishladder: GTF rows left out", "ylab": "Rows"},
+    }
+    rows = [[organism, *(counts.get(reason, 0) for reason in reasons)] for organism, counts in sorted(removed.items())]
+    return section(header, ["Organism", *reasons], rows if reasons else [])
+
+
+def sample_section(records: Iterable[Mapping[str, Any]]) -> str:
+    """Return a table of the samples, failed ones first with the reason."""
+    header = {
+        "id": "fishladder_samples",
+        "section_name": "Samples",
+        "description": f"Failed samples first; at most {MOST_ROWS}. All of them are in index.html.",
+        "plot_type": "table",
+        "pconfig": {"id": "fishladder_samples_table", "title": "fishladder: samples", "sort_rows": False},
+        "headers": {"Status": {"bgcols": {"failed": "#f8d7da"}}},
+    }
+    ordered = sorted(records, key=lambda record: (bool(record.get("success")), str(record.get("sample"))))
+    rows = [
+        [
+            record.get("sample") or "unknown",
+            "passed" if record.get("success") else "failed",
+            record.get("organism") or "",
+            record.get("failed_step") or "",
+            record.get("reason") or "",
+        ]
+        for record in ordered[:MOST_ROWS]
+    ]
+    return section(header, ["Sample", "Status", "Organism", "Failed step", "Reason"], rows)
+
+
+def section(header: Mapping[str, Any], columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """Write a section; without rows the file is empty, and MultiQC passes it over.
+
+    MultiQC reads the header as YAML, of which JSON is a part, and puts the cells into its page as they are.
+    """
+    if not rows:
+        return ""
+    lines = [f"# {key}: {json.dumps(value)}" for key, value in header.items()]
+    lines += ["\t".join(map(plain, row)) for row in (columns, *rows)]
+    return "\n".join(lines) + "\n"
+
+
+def plain(value: Any) -> str:
+    """Write a cell: no tabs or line ends, no markup, no number sign that would start a comment."""
+    return escape(" ".join(str(value).split())).replace("#", "&num;")
+
+
+def read_all(paths: Iterable[str]) -> list[dict[str, Any]]:
+    return [json.loads(Path(path).read_text(encoding="utf-8")) for path in paths]
+
+
+def main(records: Iterable[str], annotation_reports: Iterable[str], samples: Path, annotation: Path) -> None:
+    samples.write_text(sample_section(read_all(records)), encoding="utf-8")
+    annotation.write_text(annotation_section(read_all(annotation_reports)), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(
+        snakemake.input.records,
+        snakemake.input.annotation_reports,
+        Path(snakemake.output.samples),
+        Path(snakemake.output.annotation),
+    )
