@@ -11,6 +11,7 @@ from typing import Any
 
 # MultiQC draws a longer table as a plot without text (max_table_rows); report/index.html has all samples.
 MOST_ROWS = 500
+SAMPLE_COLUMNS = ("Sample", "Status", "Organism", "Failed step", "Reason")
 
 
 def annotation_section(reports: Iterable[Mapping[str, Any]]) -> str:
@@ -36,7 +37,7 @@ def sample_section(records: Iterable[Mapping[str, Any]]) -> str:
         "description": f"Failed samples first; at most {MOST_ROWS}. All of them are in index.html.",
         "plot_type": "table",
         "pconfig": {"id": "fishladder_samples_table", "title": "fishladder: samples", "sort_rows": False},
-        "headers": {"Status": {"bgcols": {"failed": "#f8d7da"}}},
+        "headers": {column: {"bgcols": {"failed": "#f8d7da"}} for column in SAMPLE_COLUMNS[1:]},
     }
     ordered = sorted(records, key=lambda record: (bool(record.get("success")), str(record.get("sample"))))
     rows = [
@@ -49,7 +50,7 @@ def sample_section(records: Iterable[Mapping[str, Any]]) -> str:
         ]
         for record in ordered[:MOST_ROWS]
     ]
-    return section(header, ["Sample", "Status", "Organism", "Failed step", "Reason"], rows)
+    return section(header, SAMPLE_COLUMNS, rows)
 
 
 def section(header: Mapping[str, Any], columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
