@@ -1,7 +1,7 @@
 import json
 
 import yaml
-from write_multiqc_tables import MOST_ROWS, annotation_section, main, sample_section
+from summarise_for_multiqc import MOST_ROWS, annotation_section, main, sample_section
 
 
 def parse(text: str) -> tuple[dict, list[list[str]]]:

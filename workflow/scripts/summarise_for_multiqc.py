@@ -82,7 +82,7 @@ def main(records: Iterable[str], annotation_reports: Iterable[str], samples: Pat
 if __name__ == "__main__":
     main(
         snakemake.input.records,
-        snakemake.input.annotation_reports,
+        snakemake.input.annotations,
         Path(snakemake.output.samples),
-        Path(snakemake.output.annotation),
+        Path(snakemake.output.annotations),
     )
