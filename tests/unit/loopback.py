@@ -21,6 +21,7 @@ class Site:
 def handler_of(site: Site) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        wbufsize = -1  # header and body in one packet: two wait 40 ms for each other on loopback
 
         def do_GET(self) -> None:
             path = self.path.partition("?")[0]

@@ -333,3 +333,12 @@ def test_an_error_of_a_folder_other_than_absence_is_not_taken_for_absence():
             ensembl.files(genome, "EnsemblPlants", "57", exact=False)
         with pytest.raises(LackingError, match="CHECKSUMS does not exist"):
             ensembl.files(genome, "EnsemblPlants", "57", exact=False)
+
+
+def test_damaged_checksums_are_a_genome_without_files():
+    with serve() as site:
+        site.pages["/plants/release-57/fasta/x/dna/CHECKSUMS"] = b"sum: X.fa.gz: Input/output error\n"
+        ensembl = Ensembl(Web(backoff=0.01), {"genomes_ftp": site.address})
+        genome = parse_division([{"name": "x", "assembly_default": "v1"}], "")[0]
+        with pytest.raises(LackingError, match="row 1: expected `<sum> <blocks> <file>`, found 'sum: X"):
+            ensembl.files(genome, "EnsemblPlants", "57", exact=False)

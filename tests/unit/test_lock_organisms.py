@@ -179,6 +179,12 @@ def test_a_whole_division_takes_two_requests_a_genome_and_names_what_it_leaves_o
     assert "  _candida_x: " in out
 
 
+def test_a_long_look_up_says_how_far_it_is(site, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("lock_organisms.PROGRESS_EVERY", 2)
+    lock(site, tmp_path, row("*", "EnsemblFungi"))
+    assert capsys.readouterr().err == "2 of 3 genomes looked up\n"
+
+
 def test_a_division_without_any_files_is_refused(site, tmp_path):
     (problem,) = mistakes(site, tmp_path, row("*", "EnsemblPlants"))
     assert problem.startswith("organisms.tsv, row 2, column organism: none of the 1 genomes has files")
@@ -246,6 +252,16 @@ def test_a_server_that_fails_midway_leaves_the_old_lock_byte_for_byte(site, tmp_
         lock(site, tmp_path, row("*", "EnsemblVertebrates"))
     assert path.read_bytes() == before
     assert sorted(file.name for file in tmp_path.iterdir()) == ["organisms.lock.tsv", "organisms.tsv"]
+
+
+def test_a_server_that_fails_early_is_not_asked_for_the_rest_of_the_division(site, tmp_path):
+    names = [f"fungus_{number:04}" for number in range(2000)]
+    genomes = [fungus(name, name, "v1", "v1", None, None) for name in names]
+    site.pages["/rest/info/genomes/division/EnsemblFungi"] = json.dumps(genomes).encode()
+    site.failures["/genomes/fungi/release-57/fasta/fungus_0000/dna/CHECKSUMS"] = [(500, {})] * 99
+    (problem,) = mistakes(site, tmp_path, row("*", "EnsemblFungi"))
+    assert "fungus_0000/dna/CHECKSUMS: no answer" in problem
+    assert site.asked.total() < len(names)
 
 
 def test_a_disk_that_fails_midway_leaves_the_old_lock_byte_for_byte(tmp_path, monkeypatch):
