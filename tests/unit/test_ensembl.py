@@ -16,7 +16,7 @@ from _ensembl_answers import (
     species_from_name,
 )
 from _tables import cell_problem
-from _web import AbsentError, Web, WebError, checksum
+from _web import AbsentError, Retry, Web, WebError, checksum
 from hypothesis import given
 from hypothesis import strategies as st
 from yaml import safe_load
@@ -278,6 +278,13 @@ def test_waits_as_long_as_ensembl_asks_also_for_parts_of_a_second():
         site.failures["/x"] = [(429, {"Retry-After": "0.2"}), (429, {"Retry-After": "soon"})]
         assert Web(backoff=0.01).text(f"{site.address}/x") == "done"
         assert site.asked["GET", "/x"] == 3
+
+
+@pytest.mark.parametrize(
+    ("asked", "seconds"), [("40.0", 40), ("0.68", 0.68), ("7", 7), ("86400", 300), ("86400.0", 300), ("soon", 0)]
+)
+def test_reads_how_long_a_server_asks_to_wait_and_waits_five_minutes_at_the_most(asked, seconds):
+    assert Retry().parse_retry_after(asked) == seconds
 
 
 def test_an_answer_that_breaks_off_is_asked_for_again():

@@ -12,6 +12,7 @@ CONNECTIONS = 8
 BUSY = (429, 500, 502, 503, 504)
 ABSENT = (404, 410)
 SECONDS_TO_CONNECT, SECONDS_TO_READ = 10, 120
+MOST_SECONDS_TO_WAIT = 300
 
 
 class WebError(RuntimeError):
@@ -31,9 +32,9 @@ class Retry(urllib3.Retry):
 
     def parse_retry_after(self, retry_after: str) -> float:
         if re.fullmatch(r"\s*\d+\.\d*\s*", retry_after):
-            return min(float(retry_after), self.retry_after_max)
+            return min(float(retry_after), MOST_SECONDS_TO_WAIT)
         try:
-            return super().parse_retry_after(retry_after)
+            return min(super().parse_retry_after(retry_after), MOST_SECONDS_TO_WAIT)
         except urllib3.exceptions.InvalidHeader:
             return self.get_backoff_time()
 
@@ -47,7 +48,6 @@ class Web:
             total=attempts - 1,
             backoff_factor=backoff,
             backoff_max=60,
-            retry_after_max=300,
             status_forcelist=BUSY,
             allowed_methods=("GET", "HEAD"),
         )
