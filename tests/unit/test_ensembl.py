@@ -110,7 +110,7 @@ def test_a_release_of_the_wrong_shape_is_one_clear_error(answer):
 
 @pytest.mark.parametrize(
     "answer",
-    [None, {}, [], "x", [1], [{}], [{"name": None}], [{"name": "  "}], [{"name": "x", "aliases": 5}], {"species": {}}],
+    [None, {}, 7, "x", [1], [{}], [{"name": None}], [{"name": "  "}], [{"name": "x", "aliases": 5}], {"species": {}}],
 )
 def test_genomes_of_the_wrong_shape_are_one_clear_error(answer):
     with pytest.raises(WebError, match="http://rest: expected"):

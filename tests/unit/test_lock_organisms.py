@@ -2,6 +2,7 @@ import gzip
 import hashlib
 import json
 import random
+import subprocess
 import time
 from pathlib import Path
 
@@ -190,6 +191,12 @@ def test_a_division_without_any_files_is_refused(site, tmp_path):
     assert problem.startswith("organisms.tsv, row 2, column organism: none of the 1 genomes has files")
 
 
+def test_a_division_without_any_genomes_is_refused(site, tmp_path):
+    site.pages["/rest/info/genomes/division/EnsemblFungi"] = b"[]"
+    (problem,) = mistakes(site, tmp_path, row("*", "EnsemblFungi"))
+    assert problem.startswith("organisms.tsv, row 2, column organism: EnsemblFungi has no genomes")
+
+
 def test_every_mistake_of_every_row_is_told_at_once(site, tmp_path):
     found = mistakes(
         site,
@@ -354,6 +361,59 @@ def test_names_the_assembly_of_an_own_genome_by_its_column_or_its_file(genome, a
 @given(st.text())
 def test_the_name_of_an_own_genome_fits_the_lock(text):
     assert own_name(text).isascii() and own_name(text).replace("_", "a").replace("-", "a").isalnum()
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory):
+    """The invented Ensembl of tests/toy."""
+    make_all = pytest.importorskip("tests.toy.make_all", reason="tests/toy is not there")
+    folder = tmp_path_factory.mktemp("toy")
+    make_all.make_all(folder, make_all.Wishes(samples=0), "reads")
+    return folder
+
+
+def lock_toy(folder: Path, lock: Path, table: Path) -> tuple[dict[str, Row], str]:
+    """Lock a table against the toy; return the lock and the address of the toy."""
+    server = pytest.importorskip("tests.toy.serve")
+    with server.serving(folder / "ensembl") as address:
+        main(table, lock, server.addresses(address), Web(attempts=3, backoff=0.01))
+    rows, problems = read_table(lock, LOCK_SCHEMA)
+    assert problems == []
+    return {row["organism"]: row for row in rows}, str(address)
+
+
+def test_locks_the_two_organisms_of_the_toy_with_the_checksums_that_sum_prints(toy, tmp_path):
+    found, address = lock_toy(toy, tmp_path / "lock.tsv", toy / "config/organisms.tsv")
+    assert {name: (row["assembly"], row["release"], row["collection"]) for name, row in found.items()} == {
+        "toya_fabularis": ("TOYA1", "57", ""),
+        "bacillus_fabula_gca_000000001": ("ASM1v1", "57", "bacteria_0_collection"),
+    }
+    for genome in found.values():
+        for kind in ("genome", "annotation"):
+            file = toy / "ensembl" / genome[f"{kind}_url"].removeprefix(f"{address}/")
+            printed = subprocess.run(["sum", file.name], cwd=file.parent, capture_output=True, check=True, text=True)
+            total, blocks = printed.stdout.split()[:2]
+            assert genome[f"{kind}_checksum"] == f"sum:{int(total)} {int(blocks)}"
+            assert genome[f"{kind}_size"] == str(file.stat().st_size)
+
+
+def test_pins_the_older_release_of_the_toy_and_takes_its_primary_assembly(toy, tmp_path):
+    table = tmp_path / "organisms.tsv"
+    table.write_text(
+        "organism\tdivision\trelease\nToya fabularis\tEnsemblFungi\t56\nfabula minor\tEnsemblVertebrates\tlatest\n"
+    )
+    found, _ = lock_toy(toy, tmp_path / "lock.tsv", table)
+    assert found["toya_fabularis"]["annotation_url"].endswith("/Toya_fabularis.TOYA1.56.gtf.gz")
+    assert found["fabula_minor"]["genome_url"].endswith("/Fabula_minor.TOYV1.1.dna.primary_assembly.fa.gz")
+    assert found["fabula_minor"]["assembly"] == "TOYV1.1"
+
+
+def test_leaves_out_the_fungus_that_the_toy_has_no_files_of(toy, tmp_path, capsys):
+    table = tmp_path / "organisms.tsv"
+    table.write_text("organism\tdivision\n*\tEnsemblFungi\n*\tEnsemblPlants\n")
+    found, _ = lock_toy(toy, tmp_path / "lock.tsv", table)
+    assert set(found) == {"toya_fabularis", "herba_fabularis"}
+    assert "1 of 2 genomes are left out, as their files do not exist:\n  absens_fabularis: " in capsys.readouterr().out
 
 
 def locked(organism: str, **columns: str) -> dict[str, str]:

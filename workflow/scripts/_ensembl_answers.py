@@ -125,7 +125,7 @@ def parse_division(answer: object, url: str) -> list[Genome]:
 
 def records(answer: object, url: str) -> list[dict]:
     """Make sure that an answer is a list of genomes that have a name."""
-    if not isinstance(answer, list) or not answer:
+    if not isinstance(answer, list):
         raise AnswerError(f"{url}: expected a list of genomes; is this Ensembl's REST service?")
     for record in answer:
         if not isinstance(record, dict) or not isinstance(record.get("name"), str) or not record["name"].strip():

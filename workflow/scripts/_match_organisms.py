@@ -35,6 +35,8 @@ def match_genomes(row: Row, genomes: list[Genome], elsewhere: Callable[[str], li
     `elsewhere` says in which other divisions a name is known; it is asked only where this one does not know it.
     """
     asked = row["organism"]
+    if asked == "*" and not genomes:
+        raise CellError("organism", f"{row['division']} has no genomes in this release; choose another release")
     if asked == "*":
         return list({genome.name: genome for genome in genomes}.values())
     if exact := [genome for genome in genomes if genome.name.lower() == asked.lower()]:
