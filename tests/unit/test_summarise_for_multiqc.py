@@ -1,5 +1,8 @@
 import json
+import re
+from pathlib import Path
 
+import pytest
 import yaml
 from summarise_for_multiqc import MOST_ROWS, annotation_section, main, sample_section
 
@@ -63,3 +66,20 @@ def test_writes_both_files(tmp_path):
     main([str(record)], [], tmp_path / "samples_mqc.tsv", tmp_path / "annotation_mqc.tsv")
     assert "a\tpassed" in (tmp_path / "samples_mqc.tsv").read_text()
     assert (tmp_path / "annotation_mqc.tsv").read_text() == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "sample"),
+    [
+        ("results/quant/liver_1/fastp/reads.fastq.gz", "liver_1"),
+        ("quant/gut_R1_001/salmon/aux_info/salmon", "gut_R1_001"),
+        ("/home/quant/run1/results/quant/A.trimmed/salmon/libParams/salmon", "A.trimmed"),
+        ("results/quant/quant/salmon/salmon", "quant"),
+        ("liver_1.sorted", "liver_1.sorted"),
+    ],
+)
+def test_has_multiqc_name_samples_as_we_do(name, sample):
+    settings = yaml.safe_load((Path(__file__).parents[2] / "resources/multiqc.yaml").read_text())
+    [cleaning] = settings["fn_clean_exts"]
+    assert cleaning["type"] == "regex_keep"
+    assert re.search(cleaning["pattern"], name).group() == sample
