@@ -30,6 +30,13 @@ class Wishes:
     fragments: int = 20_000
     broken: str = "truncated"
 
+    def __post_init__(self) -> None:
+        for name in ("more_bacteria", "samples", "fragments"):
+            if getattr(self, name) < 0:
+                raise ValueError(
+                    f"{name.replace('_', ' ')}: {getattr(self, name)} is no number of things; give 0 or more"
+                )
+
     def fleet(self) -> list[Organism]:
         return choose_fleet(1 + self.more_bacteria, self.genome_size, self.fungus_size)
 
@@ -47,7 +54,8 @@ def make_all(out: Path, wishes: Wishes, reads_as: str) -> None:
         gene_of = {name: gene for name, (gene, _) in transcripts[sample.organism].items()}
         sequences = {name: bases for name, (_, bases) in transcripts[sample.organism].items()}
         counts = make_sample(sample, sequences, wishes.fragments, wishes.seed, reads)
-        (truth / f"{sample.name}.tsv").write_text(truth_text(counts, gene_of))
+        if not sample.broken:
+            (truth / f"{sample.name}.tsv").write_text(truth_text(counts, gene_of))
     write_tables(out, wishes.fleet(), samples, reads_as)
 
 

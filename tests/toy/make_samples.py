@@ -48,11 +48,10 @@ def choose_samples(fleet: list[Organism], count: int, broken: str = "") -> list[
     for place in range(count):
         round_, design = divmod(place, len(DESIGNS))
         name, of_fungus, library, lanes, zipped = DESIGNS[design]
-        organism = fungus if of_fungus or not bacteria else bacteria[round_ % len(bacteria)]
+        organism = fungus if of_fungus else bacteria[round_ % len(bacteria)]
         samples.append(Sample(f"{name}_{round_ + 1}" if round_ else name, organism.name, library, lanes, zipped))
     if broken:
-        organism = fleet[-1] if len(fleet) < 2 else fleet[1]
-        samples.append(Sample(BROKEN_NAME, organism.name, Library(100, True), broken=broken))
+        samples.append(Sample(BROKEN_NAME, bacteria[0].name, Library(100, True), broken=broken))
     return samples
 
 

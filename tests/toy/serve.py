@@ -3,13 +3,12 @@
 import html
 import json
 import re
-import shutil
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from io import BytesIO
 from pathlib import Path
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
@@ -66,6 +65,15 @@ class Address(str):
 def addresses(url: str) -> dict[str, str]:
     """The section `ensembl` of a configuration that takes this server for Ensembl."""
     return {"rest": str(url), "ftp": f"{url}/pub", "genomes_ftp": f"{url}/pub"}
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing of a client that went away."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -127,7 +135,7 @@ class Handler(BaseHTTPRequestHandler):
         if status < 300 and (cut := self.address.take(self.address.cuts, self.where)):
             body = body[: len(body) // 2 if cut[0] is None else cut[0]]
             self.close_connection = True
-        shutil.copyfileobj(BytesIO(body), self.wfile)
+        self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
         """Say nothing; the log is in the address."""
@@ -156,11 +164,10 @@ def listing(folder: Path, where: str) -> bytes:
     return f"<!DOCTYPE html>\n<title>{title}</title>\n<h1>{title}</h1>\n<ul>\n{links}</ul>\n".encode()
 
 
-def make_server(folder: Path, port: int = 0) -> tuple[ThreadingHTTPServer, Address]:
+def make_server(folder: Path, port: int = 0) -> tuple[Server, Address]:
     """Make a server of a folder; port 0 is any free one."""
     handler = type("ToyHandler", (Handler,), {"root": folder.resolve()})
-    server = ThreadingHTTPServer(("127.0.0.1", port), handler)
-    server.daemon_threads = True
+    server = Server(("127.0.0.1", port), handler)
     handler.address = Address(f"http://127.0.0.1:{server.server_address[1]}")
     return server, handler.address
 

@@ -1,0 +1,65 @@
+"""The whole main job on toy data: `python -m tests.toy.demo DIRECTORY`. Run again, it does what is left to do."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from statistics import median
+
+import yaml
+
+from tests.toy.make_all import Wishes, make_all
+from tests.toy.serve import addresses, serving
+
+SNAKEFILE = Path(__file__).resolve().parents[2] / "workflow" / "Snakefile"
+# The lock holds addresses of the toy Ensembl, so it has to be at the same port in every run.
+PORT = 18943
+
+
+def lay_out(directory: Path) -> None:
+    """Make the toy Ensembl, the reads and the tables, and the configuration that takes the one for the real one."""
+    print("making toy data: two organisms in two divisions of Ensembl, six samples", flush=True)
+    make_all(directory, Wishes(broken=""), "reads")
+    ensembl = addresses(f"http://127.0.0.1:{PORT}")
+    (directory / "config" / "config.yaml").write_text(yaml.safe_dump({"ensembl": ensembl}))
+
+
+def snakemake(directory: Path, *arguments: str) -> None:
+    subprocess.run(["snakemake", "--snakefile", SNAKEFILE, *arguments], cwd=directory, check=True)
+
+
+def findings(directory: Path) -> str:
+    """Say in a few lines what the run found, and where."""
+    results = directory / "results"
+    records = [json.loads(path.read_text()) for path in sorted(results.glob("quant/*/record.json"))]
+    passed = [record for record in records if record["success"]]
+    indices = sorted(results.glob("index/*.tar.gz"))
+    lines = [
+        f"{len(passed)} of {len(records)} samples came through; "
+        f"{median(record['mapping_rate'] for record in passed):.1f} % of reads mapped in the median sample",
+        f"{len(indices)} Salmon indices: {', '.join(path.name for path in indices)}",
+        f"gene counts: {', '.join(str(path) for path in sorted(results.glob('counts/*.gene_counts.tsv')))}",
+        f"report: {results / 'report' / 'index.html'}",
+    ]
+    return "\n".join(lines)
+
+
+def main(directory: Path) -> None:
+    try:
+        if not (directory / "config" / "config.yaml").exists():
+            lay_out(directory)
+        with serving(directory / "ensembl", PORT):
+            if not (directory / "config" / "organisms.lock.tsv").exists():
+                snakemake(directory, "lock")
+            snakemake(directory)
+    except OSError as error:
+        sys.exit(f"the toy Ensembl cannot be served at port {PORT} of 127.0.0.1 ({error}); end what uses it, try again")
+    except subprocess.CalledProcessError as error:
+        sys.exit(
+            f"the demo failed (`{' '.join(map(str, error.cmd))}`, code {error.returncode}); its last lines say why"
+        )
+    print(findings(directory))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
