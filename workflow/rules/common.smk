@@ -6,13 +6,14 @@ from collections import defaultdict
 from pathlib import Path
 
 import yaml
+from snakemake.logging import logger
+from snakemake.utils import update_config
 
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
-from _configuration import check_configuration
+from _configuration import check_configuration, read_config_file, settle
 from _genomes import genome_name, read_genomes
-from _samples import read_samples
-from _tables import TableError
+from _samples import is_local, read_samples, tidy
 
 
 def read_schema(name):
@@ -27,25 +28,55 @@ def read_versions():
 
 TOOLS = read_versions()
 VERSIONS = {tool: row["version"] for tool, row in TOOLS.items()}
-CONFIG_FILE = str(workflow.configfiles[-1]) if workflow.configfiles else "the configuration"
 # Snakemake reads the targets after this file; the lock must be makeable where there is none yet.
 LOCKING = "lock" in sys.argv[1:]
 
-if problems := check_configuration(config, read_schema("config"), CONFIG_FILE):
-    raise WorkflowError(*problems)
 
-GENOMES, problems = read_genomes(
-    Path(config["organisms"]), Path(config["lock"]), read_schema("organisms"), read_schema("organisms.lock")
+def stop(problems, shown=100):
+    """End before anything is run. An exception would put Snakemake's traceback around what is the user's to mend."""
+    more = [f"... and {len(problems) - shown:,} more"] if len(problems) > shown else []
+    count = "1 mistake" if len(problems) == 1 else f"{len(problems):,} mistakes"
+    logger.error("\n".join([f"{count} in the configuration or its tables; nothing was run", *problems[:shown], *more]))
+    sys.exit(1)
+
+
+def read_configuration(path, typed, schema):
+    """Read the configuration file, put what is typed on the command line over it, and return what is wrong."""
+    configured, rows, problems = {}, {}, []
+    if path.exists() or not workflow.overwrite_configfiles:
+        configured, rows, problems = read_config_file(path)
+    if problems:
+        stop(problems)
+    update_config(configured, typed)
+    return settle(configured, schema), check_configuration(configured, schema, path, rows, typed)
+
+
+CONFIG_FILE = Path("config/config.yaml")
+SETTINGS, problems = read_configuration(CONFIG_FILE, config, read_schema("config"))
+# A job of a run that has been checked reads the same tables; to check them again would cost each of them time.
+CHECK = workflow.is_main_process
+FOUND, genome_problems = read_genomes(
+    Path(SETTINGS["organisms"]), Path(SETTINGS["lock"]), read_schema("organisms"), read_schema("organisms.lock"), CHECK
 )
 SAMPLES, sample_problems = read_samples(
-    Path(config["samples"]),
+    Path(SETTINGS["samples"]),
     read_schema("samples"),
-    GENOMES,
-    look_for_files=workflow.storage_settings.default_storage_provider is None and workflow.is_main_process,
+    FOUND,
+    look_for_files=CHECK and workflow.storage_settings.default_storage_provider is None,
+    check=CHECK,
 )
-if (problems := problems + sample_problems) and not LOCKING:
-    raise WorkflowError(f"{len(problems)} mistakes in the tables; nothing was run", *problems)
+if not LOCKING:
+    problems += genome_problems + sample_problems
+if problems:
+    stop(problems)
 
+
+# Snakemake hands the file to its jobs, and takes the path variables from it: it has to be right by now.
+configfile: str(CONFIG_FILE)
+
+
+config.update(SETTINGS)
+GENOMES = FOUND.locked
 KMERS = config["index"]["kmers"]
 GENOME_NAMES = [genome_name(genome) for genome in GENOMES.values()]
 SAMPLES_OF = defaultdict(list)
@@ -71,7 +102,7 @@ def image(tool):
 
 def user_file(path):
     """A file that the user named, wherever it is: a path below the working directory, or a URL."""
-    return storage(path) if "://" in path else path
+    return tidy(path) if is_local(path) else storage(path)
 
 
 def files_of(organism, name):

@@ -1,13 +1,36 @@
 """The genomes of a run: what config/organisms.tsv asks for, as config/organisms.lock.tsv says it is."""
 
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
-from _tables import Row, nearest, read_table
+from _tables import Row, cell_problems, parse_table, suggest_from
+
+LOCK_PROBLEMS_SHOWN = 3
+
+
+@dataclass
+class Genomes:
+    """The genomes of a run, and what the table of samples may call them."""
+
+    # The lock's rows that are asked for, by organism.
+    locked: dict[str, Row] = field(default_factory=dict)
+    # Organisms by every other name, as `organism_key` writes it; none where the lock lacks what is asked for.
+    names: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    # False where tables cannot be read or a whole division is not locked yet: names not found here may be right.
+    complete: bool = True
+
+    def find(self, name: str) -> set[str]:
+        """Find the organisms that a name may mean: one with exactly this name, else all that are called like it."""
+        return {name} if name in self.locked else self.names.get(organism_key(name), set())
 
 
 def organism_key(name: str) -> str:
-    """Bring an organism's name into the form of the lock: Homo sapiens -> homo_sapiens."""
-    return name.strip().replace(" ", "_").lower() if " " in name else name
+    """Write a name so that case, and blanks or underscores, make no difference: Homo sapiens -> homo_sapiens."""
+    return re.sub(r"[\s_]+", "_", name.strip().lower())
 
 
 def genome_name(genome: Row) -> str:
@@ -16,43 +39,124 @@ def genome_name(genome: Row) -> str:
 
 
 def read_genomes(
-    organisms: Path, lock: Path, organisms_schema: dict, lock_schema: dict
-) -> tuple[dict[str, Row], list[str]]:
-    """Read both tables; return the lock's rows that are asked for, by organism, and all that is wrong.
+    organisms: Path, lock: Path, organisms_schema: dict, lock_schema: dict, check: bool = True
+) -> tuple[Genomes, list[str]]:
+    """Read both tables; return the genomes that are asked for, and all that is wrong.
 
     A row that is asked for and not in the lock, or there with another release or source, is a mistake: the lock has to
-    be made again.
+    be made again. Without `check`, only what the genomes cannot be found without is looked at.
     """
-    wanted, problems = read_table(organisms, organisms_schema)
-    if not lock.exists() and not problems:
-        return {}, [f"{lock}: there is no such file yet; run `snakemake lock`, which asks Ensembl and writes it"]
-    locked, lock_problems = read_table(lock, lock_schema)
-    problems += lock_problems
-    by_request: dict[tuple[str, str], list[Row]] = {}
+    wanted, unread = parse_table(organisms, organisms_schema)
+    locked, lock_unread = [], [f"{lock}: there is no such file yet; run `snakemake lock`, which asks Ensembl for it"]
+    if lock.exists():
+        locked, lock_unread = parse_table(lock, lock_schema)
+    genomes, unanswered = match_lock(wanted, locked)
+    genomes.complete = not unread and not lock_unread and not any(row["organism"] == "*" for row, _ in unanswered)
+    if not check:
+        return genomes, unread + lock_unread
+    if not wanted and not unread:
+        unread = [f"{organisms}: it asks for no organism; add a row"]
+    misspelt = cell_problems(organisms, wanted, organisms_schema)
+    lock_problems = lock_unread + cell_problems(lock, locked, lock_schema) + doubly_locked(lock, locked)
+    # One message a row: the first thing to mend. Whether a broken lock answers a row is no question yet.
+    mistakes = {row.number: problem for row, problem in [*([] if lock_problems else unanswered), *row_problems(wanted)]}
+    told = {int(match[1]) for problem in misspelt if (match := re.search(r", row (\d+), ", problem))}
+    untold = [f"{organisms}, row {number}, {mistakes[number]}" for number in sorted(mistakes.keys() - told)]
+    return genomes, unread + misspelt + untold + shorten(lock_problems)
+
+
+def match_lock(wanted: list[Row], locked: list[Row]) -> tuple[Genomes, list[tuple[Row, str]]]:
+    """Find the lock's rows of each row of the table of organisms; return also the rows that it does not answer."""
+    by_request: dict[tuple[str, str], dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
     for genome in locked:
-        by_request.setdefault((genome["requested"], genome["requested_assembly"]), []).append(genome)
-    genomes: dict[str, Row] = {}
+        request = (organism_key(genome["requested"]), genome["requested_assembly"])
+        by_request[request][genome["division"]].append(genome)
+    suggest = suggest_from({genome["requested"] for genome in locked})
+    genomes = Genomes()
+    unanswered = []
     for row in wanted:
-        found = by_request.get((row["organism"], row["assembly"]), [])
-        if problem := lock_problem(row, found, [genome["requested"] for genome in locked]):
-            problems.append(f"{organisms}, row {row.number}, {problem}")
-        genomes.update((genome["organism"], genome) for genome in found)
-    return genomes, problems
+        request = organism_key(row["organism"])
+        divisions = by_request.get((request, row["assembly"]), {})
+        if problem := lock_problem(row, divisions, suggest):
+            unanswered.append((row, problem))
+            genomes.names[request].update()
+        for genome in divisions.get(row["division"], []):
+            genomes.locked[genome["organism"]] = genome
+            genomes.names[request].add(genome["organism"])
+    by_name = defaultdict(set)
+    for organism in genomes.locked:
+        by_name[organism_key(organism)].add(organism)
+    genomes.names.update(by_name)
+    return genomes, unanswered
 
 
-def lock_problem(row: Row, found: list[Row], known: list[str]) -> str | None:
+def lock_problem(row: Row, divisions: dict[str, list[Row]], suggest: Callable[[str], str]) -> str | None:
     """Say why the lock does not answer a row of the table of organisms; None where it does."""
-    if not found:
-        return (
-            f"column organism: the lock has no row for {row['organism']!r} ({nearest(row['organism'], known)}); "
-            "run `snakemake lock`"
-        )
-    genome = found[0]
-    if row["division"] != genome["division"]:
-        return f"column division: the lock has {genome['division'] or 'none'}; run `snakemake lock`"
-    if row["release"] not in ("latest", genome["release"]) and genome["release"] != "own":
-        return f"column release: the lock has release {genome['release']}; run `snakemake lock`"
-    for column in ("genome", "annotation"):
-        if row[column] and row[column] != genome[f"{column}_url"]:
-            return f"column {column}: the lock has {genome[f'{column}_url']}; run `snakemake lock`"
+    again = "if the table is right, run `snakemake lock`"
+    if not divisions:
+        name = f"{row['organism']!r}{' with the assembly ' + row['assembly'] if row['assembly'] else ''}"
+        return f"column organism: the lock has no row for {name} ({suggest(row['organism'])}); {again}"
+    if row["division"] not in divisions:
+        return f"column division: the lock has {' and '.join(divisions) or 'none'}; {again}"
+    for genome in divisions[row["division"]]:
+        if row["release"] not in ("latest", genome["release"]) and genome["release"] != "own":
+            return f"column release: the lock has release {genome['release']}; {again}"
+        for column in ("genome", "annotation"):
+            if row[column] != (genome[f"{column}_url"] if genome["release"] == "own" else ""):
+                return f"column {column}: the lock has {genome[f'{column}_url']}; {again}"
     return None
+
+
+def row_problems(wanted: list[Row]) -> Iterator[tuple[Row, str]]:
+    """Find what rows of the table of organisms say against themselves and each other, whatever Ensembl has."""
+    whole = {row["division"]: row for row in reversed(wanted) if row["organism"] == "*"}
+    first: dict[tuple[str, ...], Row] = {}
+    for row in wanted:
+        same = first.setdefault((organism_key(row["organism"]), row["assembly"].lower(), row["division"]), row)
+        if problem := source_problem(row):
+            yield row, problem
+        elif same is not row:
+            yield (
+                row,
+                f"column organism: row {same.number} asks for {row['organism']!r}, too; remove one of the two rows",
+            )
+        elif row["organism"] != "*" and not row["genome"] and row["division"] in whole:
+            star = whole[row["division"]].number
+            yield row, f"column organism: row {star} (*) asks for all of {row['division']}; remove one of the two rows"
+
+
+def source_problem(row: Row) -> str | None:
+    """Say why it is not clear where a row's genome shall come from."""
+    own = [column for column in ("genome", "annotation") if row[column]]
+    if len(own) == 1:
+        other = "annotation" if own == ["genome"] else "genome"
+        return f"column {other}: empty, but {own[0]} is given; give both files, or neither to take Ensembl's"
+    if own and row["organism"] == "*":
+        return "column organism: * is for Ensembl's divisions; give your own genome a name"
+    if own and row["division"]:
+        return "column division: leave it empty beside your own genome, or remove genome and annotation"
+    if not own and not row["division"]:
+        return "column division: empty; name Ensembl's division, or give your own genome and annotation"
+    if row["organism"] == "*" and row["assembly"]:
+        return "column assembly: leave it empty for a whole division (*)"
+    return None
+
+
+def doubly_locked(lock: Path, locked: list[Row]) -> list[str]:
+    """Find organisms that are in the lock twice, also in other case: their files would have the same names."""
+    first: dict[str, Row] = {}
+    return [
+        f"{lock}, row {row.number}, column organism: row {earlier.number} is of {earlier['organism']}, too"
+        for row in locked
+        if (earlier := first.setdefault(row["organism"].lower(), row)) is not row
+    ]
+
+
+def shorten(lock_problems: list[str]) -> list[str]:
+    """Tell the first problems of the lock, and the one remedy of them all: nobody mends it by hand."""
+    if len(lock_problems) <= 1 and "snakemake lock" in "".join(lock_problems):
+        return lock_problems
+    remedy = "run `snakemake lock`, which writes the lock anew"
+    more = len(lock_problems) - LOCK_PROBLEMS_SHOWN
+    shown = [f"{problem}; {remedy}" for problem in islice(lock_problems, LOCK_PROBLEMS_SHOWN)]
+    return [*shown, f"... and {more:,} more mistakes in the lock"] if more > 0 else shown

@@ -1,12 +1,13 @@
 """The sample table: lanes gathered into samples, and every mistake of the table found at once."""
 
+import os.path
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from _genomes import organism_key
-from _tables import Row, nearest, read_table
+from _genomes import Genomes
+from _tables import Row, cell_problems, parse_table, suggest_from
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,58 +25,94 @@ class Sample:
 
 # What every row of a sample must say alike.
 OF_THE_SAMPLE = ("analyses", "organism", "read_length", "library_type")
+# Salmon's types of single ends; the others, but for A (found out by Salmon), are of pairs.
+SINGLE_END = ("U", "SF", "SR")
 
 
 def read_samples(
-    path: Path, schema: dict, organisms: Collection[str], look_for_files: bool
+    path: Path, schema: dict, genomes: Genomes, look_for_files: bool = False, check: bool = True
 ) -> tuple[dict[str, Sample], list[str]]:
     """Read the table of samples into a dictionary by name, or else say all that is wrong with the table.
 
-    `organisms` are the names that the lock knows. `look_for_files`: a local read file that does not exist is a mistake.
+    `look_for_files`: a local read file that does not exist is a mistake. Without `check`, only what the samples cannot
+    be read without is looked at.
     """
-    rows, problems = read_table(path, schema)
-    found = [*row_problems(rows, organisms), *(missing_files(rows) if look_for_files else ())]
-    problems += [f"{path}, row {number}, {problem}" for number, problem in sorted(found)]
+    rows, problems = parse_table(path, schema)
+    if check:
+        problems += cell_problems(path, rows, schema)
+        found = [*row_problems(rows, genomes), *(missing_files(rows) if look_for_files else ())]
+        problems += [f"{path}, row {number}, {problem}" for number, problem in sorted(found)]
     if problems:
         return {}, problems
     lanes: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         lanes[row["sample"]].append(row)
-    return {name: make_sample(name, of_sample) for name, of_sample in lanes.items()}, []
+    return {name: make_sample(name, of_sample, genomes) for name, of_sample in lanes.items()}, []
 
 
-def make_sample(name: str, rows: list[Row]) -> Sample:
+def make_sample(name: str, rows: list[Row], genomes: Genomes) -> Sample:
     first = rows[0]
     return Sample(
         name=name,
-        organism=organism_key(first["organism"]),
+        organism=next(iter(genomes.find(first["organism"])), first["organism"]),
         analyses=frozenset(first["analyses"].split(",")),
-        fq1=tuple(row["fq1"] for row in rows),
-        fq2=tuple(row["fq2"] for row in rows if row["fq2"]),
+        fq1=tuple(tidy(row["fq1"]) for row in rows),
+        fq2=tuple(tidy(row["fq2"]) for row in rows if row["fq2"]),
         read_length=int(first["read_length"]) if first["read_length"] else None,
         library_type=first["library_type"],
     )
 
 
-def row_problems(rows: list[Row], organisms: Collection[str]) -> Iterator[tuple[int, str]]:
+def is_local(path: str) -> bool:
+    return "://" not in path
+
+
+def tidy(path: str) -> str:
+    """Write a local path in the one way that Snakemake and a comparison want: ./reads//a.fq -> reads/a.fq."""
+    return os.path.normpath(path) if path and is_local(path) else path
+
+
+def row_problems(rows: list[Row], genomes: Genomes) -> Iterator[tuple[int, str]]:
     """Find what no single cell shows: yield the row's number, and column, mistake and remedy."""
     first_of: dict[str, Row] = {}
+    first_in_any_case: dict[str, Row] = {}
     lane_row: dict[tuple[str, str], int] = {}
     file_row: dict[str, int] = {}
+    organism_problem = organism_check(genomes)
     for row in rows:
         first = first_of.setdefault(row["sample"], row)
-        yield from lane_problems(row, first, lane_row)
-        yield from read_file_problems(row, first, file_row)
-        if row["organism"] and organism_key(row["organism"]) not in organisms:
-            hint = nearest(row["organism"], organisms) if organisms else "the lock is empty"
+        alike = first_in_any_case.setdefault(row["sample"].lower(), row)
+        if first is row and alike is not row and row["sample"]:
             yield (
                 row.number,
-                f"column organism: the lock has no {row['organism']!r}; {hint}; "
-                "or add it to the table of organisms and run `snakemake lock`",
+                f"column sample: {row['sample']} differs from {alike['sample']} in row {alike.number} only by case, "
+                "and some file systems take them for one; write them alike, or rename one of the samples",
             )
+        yield from lane_problems(row, first, lane_row, genomes)
+        yield from read_file_problems(row, first, file_row)
+        if row["organism"] and (problem := organism_problem(row["organism"])):
+            yield row.number, f"column organism: {problem}"
 
 
-def lane_problems(row: Row, first: Row, lane_row: dict[tuple[str, str], int]) -> Iterator[tuple[int, str]]:
+def organism_check(genomes: Genomes) -> Callable[[str], str | None]:
+    """Make the check of an organism's name: None where it is one genome, or one that has been reported already."""
+    suggest = suggest_from(genomes.locked.keys() | genomes.names.keys())
+    add = "or add it to the table of organisms and run `snakemake lock`"
+
+    def check(name: str) -> str | None:
+        found = genomes.find(name)
+        if len(found) > 1:
+            return f"{name!r} may be {' or '.join(sorted(found))}; write the one that is meant"
+        if found or name.lower() in genomes.names or not genomes.complete:
+            return None
+        return f"the lock has no {name!r}; {suggest(name)}; {add}"
+
+    return check
+
+
+def lane_problems(
+    row: Row, first: Row, lane_row: dict[tuple[str, str], int], genomes: Genomes
+) -> Iterator[tuple[int, str]]:
     lane = (row["sample"], row["lane"])
     if (earlier := lane_row.setdefault(lane, row.number)) != row.number:
         yield (
@@ -84,7 +121,7 @@ def lane_problems(row: Row, first: Row, lane_row: dict[tuple[str, str], int]) ->
             "give each of its rows another lane",
         )
     for column in OF_THE_SAMPLE:
-        if row[column] != first[column]:
+        if row[column] != first[column] and meaning(row, column, genomes) != meaning(first, column, genomes):
             yield (
                 row.number,
                 f"column {column}: {row[column] or 'nothing'!r} here, but {first[column] or 'nothing'!r} in row "
@@ -92,26 +129,45 @@ def lane_problems(row: Row, first: Row, lane_row: dict[tuple[str, str], int]) ->
             )
 
 
+def meaning(row: Row, column: str, genomes: Genomes) -> str | set[str]:
+    """Say what a cell means, however it is written: a,b is b,a and Homo sapiens is homo_sapiens."""
+    if column == "analyses":
+        return set(row[column].split(","))
+    return (genomes.find(row[column]) or row[column]) if column == "organism" else row[column]
+
+
 def read_file_problems(row: Row, first: Row, file_row: dict[str, int]) -> Iterator[tuple[int, str]]:
-    if not row["fq1"]:
-        remedy = "move fq2 to fq1" if row["fq2"] else "name a FASTQ file"
+    fq1, fq2, kind = tidy(row["fq1"]), tidy(row["fq2"]), row["library_type"]
+    if not fq1:
+        remedy = "move fq2 to fq1" if fq2 else "name a FASTQ file"
         yield row.number, f"column fq1: sample {row['sample']} has no reads here; {remedy}"
-    elif bool(row["fq2"]) != bool(first["fq2"]):
+    elif bool(fq2) != bool(first["fq2"]) and first["fq1"]:
         yield (
             row.number,
-            f"column fq2: the mate is {'given' if row['fq2'] else 'missing'} here, unlike in row {first.number} of the "
+            f"column fq2: the mate is {'given' if fq2 else 'missing'} here, unlike in row {first.number} of the "
             f"same sample {row['sample']}; lanes of a sample are all paired or all single",
         )
-    for column in ("fq1", "fq2"):
-        if row[column] and (earlier := file_row.setdefault(row[column], row.number)) != row.number:
+    elif kind in SINGLE_END and fq2:
+        yield (
+            row.number,
+            f"column library_type: {kind} is of single ends, but fq2 is given; write the type of pairs, or A",
+        )
+    elif kind not in (*SINGLE_END, "A") and not fq2:
+        yield row.number, f"column fq2: the mate is missing, as {kind} is of pairs; name it, or write U, SF, SR or A"
+    for column, path in (("fq1", fq1), ("fq2", fq2)):
+        if path and (earlier := file_row.setdefault(path, row.number)) != row.number:
             yield row.number, f"column {column}: {row[column]} is in row {earlier} already; name each file once"
-    if row["fq1"] and row["fq1"] == row["fq2"]:
+    if fq1 and fq1 == fq2:
         yield row.number, f"column fq2: {row['fq2']} is fq1 as well; name the file of the mates"
 
 
-def missing_files(rows: Iterable[Row]) -> Iterator[tuple[int, str]]:
+def missing_files(rows: list[Row]) -> Iterator[tuple[int, str]]:
     """Name the local read files that do not exist; URLs are left to the storage that serves them."""
+    here = Path.cwd()
     for row in rows:
         for column in ("fq1", "fq2"):
-            if row[column] and "://" not in row[column] and not Path(row[column]).is_file():
-                yield row.number, f"column {column}: there is no file {row[column]}; correct the path"
+            if row[column] and is_local(row[column]) and not Path(row[column]).is_file():
+                yield (
+                    row.number,
+                    f"column {column}: there is no file {row[column]} below {here}; correct the path",
+                )

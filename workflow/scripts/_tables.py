@@ -8,7 +8,7 @@ schema of one row (https://json-schema.org/draft/2020-12), which also gives the 
 import csv
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 
@@ -26,43 +26,84 @@ class Row(dict):
 
 
 def read_table(path: Path, schema: dict) -> tuple[list[Row], list[str]]:
-    """Read a table and hold every cell against `schema`; return the rows and what is wrong with them.
-
-    An empty cell takes the column's default, or "" where the schema names none. Rows with the wrong number of cells
-    are reported and left out. Blank lines and lines that start with `#` are passed over.
-    """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        return [], [f"{path}: there is no such file; create it with the columns {columns_of(schema)}"]
-    except UnicodeDecodeError as error:
-        return [], [f"{path}: byte {error.start} is not UTF-8 text; save the table as UTF-8, tab-separated"]
-    lines = csv.reader(text.splitlines(), delimiter="\t", strict=True)
-    header: list[str] = []
-    rows: list[Row] = []
-    problems: list[str] = []
-    try:
-        for cells in lines:
-            if not any(cell.strip() for cell in cells) or cells[0].startswith("#"):
-                continue
-            cells = [cell.strip() for cell in cells]
-            if not header:
-                header = cells
-                if mistakes := header_problems(path, header, schema):
-                    return [], mistakes
-            elif len(cells) != len(header):
-                problems.append(f"{path}, row {lines.line_num}: {cell_count_problem(cells, header)}")
-            else:
-                rows.append(make_row(lines.line_num, header, cells, schema))
-    except csv.Error as error:
-        problems.append(f"{path}, row {lines.line_num}: {error}; close the quotes or leave them out")
-    if not header:
-        return [], [f"{path}: the file is empty; its first row names the columns {columns_of(schema)}"]
+    """Read a table and hold every cell against `schema`; return the rows and what is wrong with them."""
+    rows, problems = parse_table(path, schema)
     return rows, problems + cell_problems(path, rows, schema)
 
 
-def make_row(number: int, header: list[str], cells: list[str], schema: dict) -> Row:
-    row = Row({column: rule.get("default", "") for column, rule in schema["properties"].items()})
+def parse_table(path: Path, schema: dict) -> tuple[list[Row], list[str]]:
+    """Read a table whatever its cells hold; return the rows, and what stands against reading it whole.
+
+    An empty cell takes the column's default, or "" where the schema names none. Rows with the wrong number of cells
+    are reported and left out. Blank lines and lines that start with `#` are passed over, and so are empty cells to the
+    right of the last column, as spreadsheets leave them.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return [], [f"{path}: there is no such file; create it with the columns {columns_of(schema)}"]
+    except OSError as error:
+        return [], [f"{path}: it cannot be read ({error.strerror}); make it a text file that you may read"]
+    if problem := encoding_problem(data):
+        return [], [f"{path}{problem}"]
+    lines = data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    defaults = {column: rule.get("default", "") for column, rule in schema["properties"].items()}
+    header: list[str] = []
+    rows: list[Row] = []
+    problems: list[str] = []
+    for number, line in enumerate(lines, start=1):
+        if line.lstrip(" ").startswith(("#", '"#')):
+            continue
+        try:
+            cells = split_line(line)
+        except csv.Error:
+            problems.append(f"{path}, row {number}: {QUOTES}")
+            continue
+        if not any(cells):
+            continue
+        while len(cells) > len(header) and not cells[-1]:
+            cells.pop()
+        if not header:
+            header = cells
+            if mistakes := header_problems(f"{path}, row {number}", header, schema):
+                return [], mistakes
+        elif len(cells) != len(header):
+            problems.append(f"{path}, row {number}: {cell_count_problem(cells, header)}")
+        else:
+            rows.append(make_row(number, header, cells, defaults))
+    if not header and not problems:
+        return [], [f"{path}: the file is empty; its first row names the columns {columns_of(schema)}"]
+    return rows, problems
+
+
+QUOTES = (
+    'a quoted cell does not end where its quotes (") do; close the quotes or leave them out, '
+    "and write each row on one line"
+)
+
+
+def encoding_problem(data: bytes, remedy: str = "save it as tab-separated text in UTF-8") -> str | None:
+    """Say why a file is not text as it should be, to follow the file's name; None where it is."""
+    if data.startswith(b"PK\x03\x04"):
+        return f": the file is a spreadsheet, not text; {remedy}"
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in data:
+        return f": the file is not UTF-8 but UTF-16 (which spreadsheets call Unicode) or no text at all; {remedy}"
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        row = re.sub(rb"\r\n?", b"\n", data[: error.start]).count(b"\n") + 1
+        return f", row {row}: byte 0x{data[error.start]:02x} is not UTF-8; {remedy}"
+    return None
+
+
+def split_line(line: str) -> list[str]:
+    """Split a line into its cells, without blanks around them; raise csv.Error where quotes do not match."""
+    cells = line.split("\t") if '"' not in line else next(csv.reader([line], delimiter="\t", strict=True))
+    return [cell.strip() for cell in cells]
+
+
+def make_row(number: int, header: list[str], cells: list[str], defaults: dict[str, str]) -> Row:
+    row = Row(defaults)
     row.update((column, cell) for column, cell in zip(header, cells, strict=True) if cell)
     row.number = number
     return row
@@ -74,34 +115,50 @@ def columns_of(schema: dict) -> str:
     return ", ".join([*required, *(f"[{column}]" for column in schema["properties"] if column not in required)])
 
 
-def header_problems(path: Path, header: list[str], schema: dict) -> list[str]:
+def header_problems(where: str, header: list[str], schema: dict) -> list[str]:
     known = list(schema["properties"])
-    problems = []
-    for position, column in enumerate(header, start=1):
-        if column in header[: position - 1]:
-            problems.append(f"{path}, row 1, column {column}: the column is there twice; remove one")
-        elif column not in known:
-            problems.append(f"{path}, row 1, column {column or position}: no such column; {nearest(column, known)}")
     missing = [column for column in schema.get("required", []) if column not in header]
     if len(header) == 1 and missing:
-        return [f"{path}, row 1: only one column found ({header[0]!r}); separate the columns with tabs, not spaces"]
-    return problems + [f"{path}, row 1: the column {column} is missing; add it" for column in missing]
+        return [f"{where}: only one column found ({header[0]!r}); separate the columns with one tab each"]
+    problems = []
+    for position, column in enumerate(header, start=1):
+        words = column.split()
+        if column in header[: position - 1]:
+            problems.append(f"{where}, column {column}: the column is there twice; remove one")
+        elif len(words) > 1 and set(words) <= set(known):
+            problems.append(f"{where}, column {column}: spaces stand where a tab should; separate columns with one tab")
+            missing = [name for name in missing if name not in words]
+        elif column not in known:
+            problems.append(f"{where}, column {column or position}: no such column; {nearest(column, known)}")
+    return problems + [f"{where}: the column {column} is missing; add it" for column in missing]
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """Suggest what was meant: the names most like `word`, or else all of them where they are few."""
-    known = list(known)
-    if close := difflib.get_close_matches(word.lower(), known, n=3, cutoff=0.6):
-        return f"did you mean {' or '.join(close)}?"
-    if not known:
+    names = {name.lower(): name for name in known}
+    if close := difflib.get_close_matches(word.lower(), names, n=3, cutoff=0.6):
+        return f"did you mean {' or '.join(names[name] for name in close)}?"
+    if not names:
         return "none is known"
-    return f"known: {', '.join(known[:20])}{', ...' if len(known) > 20 else ''}"
+    return f"known: {', '.join(list(names.values())[:20])}{', ...' if len(names) > 20 else ''}"
+
+
+def suggest_from(known: Collection[str], at_most: int = 20) -> Callable[[str], str]:
+    """Give `nearest` for many words: to compare one with 20,000 names takes long, so only the first few get a hint."""
+    hints: dict[str, str] = {}
+
+    def suggest(word: str) -> str:
+        if word not in hints:
+            hints[word] = nearest(word, known) if len(hints) < at_most else "correct the name"
+        return hints[word]
+
+    return suggest
 
 
 def cell_count_problem(cells: list[str], header: list[str]) -> str:
-    counts = f"{len(cells)} cells for {len(header)} columns"
-    if len(cells) < len(header) and any("  " in cell or re.search(r"\s", cell) for cell in cells):
-        return f"{counts}; a tab was probably typed as spaces: separate cells with one tab each"
+    counts = f"{len(cells)} {'cell' if len(cells) == 1 else 'cells'} for {len(header)} columns"
+    if len(cells) < len(header) and (mixed := [cell for cell in cells if re.search(r"\s", cell)]):
+        return f"{counts}; spaces probably stand where a tab should in {mixed[0]!r}: separate cells with one tab each"
     return f"{counts}; give every column one cell (it may be empty), separated by one tab each"
 
 
@@ -110,6 +167,8 @@ def cell_problems(path: Path, rows: list[Row], schema: dict) -> list[str]:
     problems = []
     for column, rule in schema["properties"].items():
         required = column in schema.get("required", [])
+        if not (required or rule.keys() & {"enum", "pattern"}):
+            continue
         verdicts: dict[str, str | None] = {}
         for row in rows:
             value = row[column]
@@ -126,6 +185,10 @@ def cell_problem(value: str, rule: dict, required: bool) -> str | None:
         return "the cell is empty; fill it in" if required else None
     if "enum" in rule and value not in rule["enum"]:
         return f"{value!r} is not allowed; {nearest(value, rule['enum'])}"
-    if "pattern" in rule and not re.search(rule["pattern"], value):
-        return f"{value!r} is not allowed; {rule['description']}"
+    if "pattern" in rule:
+        if not value.isprintable():
+            hidden = next(letter for letter in value if not letter.isprintable())
+            return f"{value!r} has the invisible character U+{ord(hidden):04X} in it; delete it or type a common blank"
+        if not re.search(rule["pattern"], value):
+            return f"{value!r} is not allowed; {rule['description']}"
     return None
