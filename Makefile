@@ -15,7 +15,7 @@ setup: ## install what a run needs, or say what is missing
 	@./setup.sh run
 
 demo: setup ## make toy data, run the whole workflow on it, say where the report is
-	@python -m tests.toy demo demo
+	@python -m tests.toy.demo demo
 
 dag: setup ## draw the rule graph, and with SAMPLE=name the sample's job graph, into dag/
 	@python workflow/scripts/draw_dag.py dag $(SAMPLE)

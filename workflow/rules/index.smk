@@ -29,11 +29,13 @@ rule build_transcripts:
         scratch=$(mktemp -d {resources.tmpdir:q}/transcripts.XXXXXX)
         trap 'rm -rf "$scratch"' EXIT
 
-        gzip -cd {input.genome:q} >"$scratch/genome.fa"
-        gzip -cd {input.gtf:q} >"$scratch/annotation.gtf"
+        # Only the transcripts are wanted: what RSEM prepares for its own aligners goes nowhere.
+        for unwanted in idx.fa n2g.idx.fa seq; do
+            ln -s /dev/null "$scratch/reference.$unwanted"
+        done
         rsem-prepare-reference \
-            --gtf "$scratch/annotation.gtf" \
-            "$scratch/genome.fa" \
+            --gtf <(gzip -cd {input.gtf:q}) \
+            <(gzip -cd {input.genome:q}) \
             "$scratch/reference"
         # reference.ti has a header and six lines a transcript, the first two of them its id and its gene's.
         awk -F '\t' 'BEGIN {{ OFS = "\t"; print "transcript_id", "gene_id" }}
@@ -74,22 +76,18 @@ rule salmon_index:
         scratch=$(mktemp -d {resources.tmpdir:q}/index.XXXXXX)
         trap 'rm -rf "$scratch"' EXIT
 
-        sequences={input.transcripts:q}
-        decoys=()
+        sequences={input.transcripts:q} decoys=()
         if [ -n "{input.genome}" ]; then
             gzip -cd {input.genome:q} | sed -n 's/^>\([^[:space:]]*\).*/\1/p' >"$scratch/decoys.txt"
             cat {input.transcripts:q} {input.genome:q} >"$scratch/sequences.fa.gz"
-            sequences="$scratch/sequences.fa.gz"
-            decoys=(--decoys "$scratch/decoys.txt")
+            sequences="$scratch/sequences.fa.gz" decoys=(--decoys "$scratch/decoys.txt")
         fi
         salmon --no-version-check index \
             --transcripts "$sequences" \
             "${{decoys[@]}}" \
             --kmerLen {wildcards.k} \
             --threads {threads} \
-            --index "$scratch/index"
-        mkdir -p {output.index:q}
-        mv "$scratch/index"/* {output.index:q}
+            --index {output.index:q}
         """
 
 

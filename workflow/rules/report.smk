@@ -3,6 +3,8 @@
 record.json, annotation.report.json, {index}.json -> report/index.html, report/multiqc.html, report/verdict.txt
 """
 
+from write_report import write_report
+
 RECORDS = expand("<results>/quant/{sample}/record.json", sample=QUANT_SAMPLES)
 ANNOTATION_REPORTS = [files_of(organism, "annotation.report.json") for organism in GENOMES]
 INDEX_RECORDS = expand(
@@ -10,6 +12,29 @@ INDEX_RECORDS = expand(
 )
 # What the front page says of the run itself; nothing that differs from run to run, or the page would never be done.
 RUN = {"versions": VERSIONS, "configuration": config}
+WANTED = {sample: SAMPLES[sample].organism for sample in QUANT_SAMPLES}
+LINKS = {"Quality measures (MultiQC)": workflow.pathvars.apply("<results>/report/multiqc.html")} | {
+    f"Gene counts of {organism}": workflow.pathvars.apply(f"<results>/counts/{organism}.gene_counts.tsv")
+    for organism in QUANTIFIED
+}
+
+
+def existing(files):
+    return [Path(file) for file in map(workflow.pathvars.apply, files) if Path(file).exists()]
+
+
+def report_what_finished():
+    """Write the front page of a run that failed, from what finished; nothing else is left to do then."""
+    write_report(
+        existing(RECORDS),
+        existing(ANNOTATION_REPORTS),
+        existing(INDEX_RECORDS),
+        Path(workflow.pathvars.apply("<results>/report/index.html")),
+        run=RUN,
+        wanted=WANTED,
+        links={label: Path(path) for label, path in LINKS.items()},
+        logs=Path(workflow.pathvars.apply("<logs>")),
+    )
 
 
 localrules:
@@ -89,9 +114,9 @@ rule write_report:
         mem_mb=1000,
     params:
         run=RUN,
-        wanted={sample: SAMPLES[sample].organism for sample in QUANT_SAMPLES},
-        links={"Quality measures (MultiQC)": "<results>/report/multiqc.html"},
-        logs="<logs>",
+        wanted=WANTED,
+        links=LINKS,
+        logs=workflow.pathvars.apply("<logs>"),
     script:
         "../scripts/write_report.py"
 
