@@ -123,6 +123,7 @@ def test_puts_the_failed_samples_first_with_the_reason_and_what_to_do():
         ("reads.fq.gz: no such file", "Correct the path"),
         ("only 3 % of the reads mapped", "organism"),
         ("no reads were left", "trimming"),
+        ("x.fq holds no reads; leave the lane out or bring the file again", "checksums"),
         ("no room in the ark for 137 bloomers", OTHER_ADVICE),
         (None, OTHER_ADVICE),
     ],

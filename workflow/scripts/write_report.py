@@ -27,7 +27,7 @@ ADVICE = (
     ),
     (r"no space|\bdisk\b", "Give the failed step more scratch space (disk_mb), then run again."),
     (
-        r"truncat|corrupt|gzip|unexpected end|\bCRC|malformed|quality string",
+        r"truncat|corrupt|gzip|unexpected end|\bCRC|malformed|quality string|bring (the file|both files)",
         "Compare the read files with their checksums, fetch them anew, then run again.",
     ),
     (
