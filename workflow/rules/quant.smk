@@ -6,6 +6,9 @@ fq1, fq2 (one file a lane) -> reads/ (checked), trimmed/, fastp/ -> salmon/ -> g
 A sample that fails at a step has `failed.txt` in that step's directory, and in those of the steps after it.
 """
 
+# Not a parameter: a workflow that moves to another folder is still the same.
+SAMPLE_STEP = Path(workflow.basedir).resolve() / "scripts" / "sample_step.sh"
+
 
 rule check_reads:
     """Read every read once: are the files whole, mates of each other, how many, how long?"""
@@ -53,42 +56,28 @@ rule trim_reads:
     resources:
         mem_mb=lambda wildcards, attempt: attempt * 2000,
         disk_mb=lambda wildcards, input: 500 + 2 * int(input.size_mb),
-    params:
-        step=workflow.source_path("../scripts/sample_step.sh"),
     shell:
         r"""
         exec &>{log:q}
-        source {params.step:q}
+        source {SAMPLE_STEP:q}
         pass_on_failure {input.reads:q} {output:q} && exit
         mkdir -p {output:q}
-        trimmed={output.trimmed:q} report={output.report:q}
 
-        fq1=({input.fq1:q}) fq2=({input.fq2:q})
-        if [ "${{#fq2[@]}}" -gt 0 ]; then
-            stream() {{
-                                awk -v mates=<(gzip -cdf "${{fq2[@]}}") \
-                                    '{{ print }} NR % 4 == 0 {{ for (i = 0; i < 4; i++) {{ getline mate < mates; print mate }} }}' \
-                                    <(gzip -cdf "${{fq1[@]}}")
-                            }}
-                            options=(--interleaved_in --out2 "$trimmed/R2.fastq.gz")
-                        else
-                            stream() {{ gzip -cdf "${{fq1[@]}}"
-            }}
-            # fastp finds the adapter of single ends in a file only: look at the start of the first lane for it.
-            head -n 400000 <(gzip -cdf "${{fq1[0]}}") >"$trimmed/start.fastq"
-            fastp --in1 "$trimmed/start.fastq" --json "$trimmed/start.json" --html /dev/null --thread 1 2>/dev/null
-            adapter=$(sed -n 's/.*"read1_adapter_sequence": "\([ACGT]*\)".*/\1/p' "$trimmed/start.json")
-            rm "$trimmed"/start.*
+        if [ -n "{input.fq2}" ]; then
+            options=(--interleaved_in --out2 {output.trimmed:q}/R2.fastq.gz)
+        else
+            # fastp finds the adapter of single ends in a file only, not in a stream.
+            adapter=$(find_adapter {input.fq1[0]:q} {output.trimmed:q}/start)
             options=(${{adapter:+--adapter_sequence "$adapter"}})
         fi
-        stream | fastp \
+        stream_reads {input.fq1:q} -- {input.fq2:q} | fastp \
             --stdin \
             "${{options[@]}}" \
-            --out1 "$trimmed/R1.fastq.gz" \
+            --out1 {output.trimmed:q}/R1.fastq.gz \
             --compression 1 \
             --thread {threads} \
-            --json "$report/fastp.json" \
-            --html "$report/fastp.html" \
+            --json {output.report:q}/fastp.json \
+            --html {output.report:q}/fastp.html \
             --report_title {wildcards.sample:q} || end_step $? trim_reads {log:q} {output:q}
         """
 
@@ -117,12 +106,11 @@ rule quantify:
         mem_mb=lambda wildcards, input, attempt: attempt * (1000 + 8 * int(input.size_mb)),
         disk_mb=lambda wildcards, input: 500 + 4 * int(input.size_mb),
     params:
-        step=workflow.source_path("../scripts/sample_step.sh"),
         library_type=lambda wildcards: SAMPLES[wildcards.sample].library_type,
     shell:
         r"""
         exec &>{log:q}
-        source {params.step:q}
+        source {SAMPLE_STEP:q}
         for earlier in {input.reads:q} {input.trimmed:q}; do
             pass_on_failure "$earlier" {output.salmon:q} && mark_failed {output.salmon:q} {output.quant:q} && exit
         done

@@ -13,6 +13,7 @@ INDEX_RECORDS = expand(
 # What the front page says of the run itself; nothing that differs from run to run, or the page would never be done.
 RUN = {"versions": VERSIONS, "configuration": config}
 WANTED = {sample: SAMPLES[sample].organism for sample in QUANT_SAMPLES}
+MULTIQC_CONFIG = Path(workflow.basedir).resolve().parent / "resources" / "multiqc.yaml"
 LINKS = {"Quality measures (MultiQC)": workflow.pathvars.apply("<results>/report/multiqc.html")} | {
     f"Gene counts of {organism}": workflow.pathvars.apply(f"<results>/counts/{organism}.gene_counts.tsv")
     for organism in QUANTIFIED
@@ -77,8 +78,6 @@ rule multiqc:
         image("multiqc")
     resources:
         mem_mb=lambda wildcards, input, attempt: attempt * (1000 + 2 * len(input)),
-    params:
-        config=workflow.source_path("../../resources/multiqc.yaml"),
     shell:
         r"""
         exec &>{log:q}
@@ -87,7 +86,7 @@ rule multiqc:
 
         printf '%s\n' {input:q} >"$scratch/inputs.txt"
         multiqc \
-            --config {params.config:q} \
+            --config {MULTIQC_CONFIG:q} \
             --file-list "$scratch/inputs.txt" \
             --outdir "$scratch" \
             --filename multiqc.html

@@ -35,3 +35,28 @@ end_step() {
     fi
     fail_sample "$step: $(grep -i -E 'error|invalid|fail|exception' "$log" | tail -n 1 | tr -d '\033' | cut -c 1-400)" "$@"
 }
+
+# stream_reads FQ1... -- [FQ2...]: the reads of all lanes, one file after the other, plain or gzip; mates in turns
+stream_reads() {
+    local first=()
+    while [ "$1" != -- ]; do
+        first+=("$1")
+        shift
+    done
+    shift
+    if [ $# -eq 0 ]; then
+        gzip -cdf "${first[@]}"
+    else
+        awk -v mates=<(gzip -cdf "$@") \
+            '{ print } NR % 4 == 0 { for (line = 0; line < 4; line++) { getline mate < mates; print mate } }' \
+            <(gzip -cdf "${first[@]}")
+    fi
+}
+
+# find_adapter FQ SCRATCH: the adapter of single-end reads, as fastp finds it in the first 100,000 of them, or nothing
+find_adapter() {
+    head -n 400000 <(gzip -cdf "$1") >"$2.fastq"
+    fastp --in1 "$2.fastq" --json "$2.json" --html /dev/null --thread 1 2>/dev/null
+    sed -n 's/.*"read1_adapter_sequence": "\([ACGT]*\)".*/\1/p' "$2.json"
+    rm "$2.fastq" "$2.json"
+}
