@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by the rules of one sample. Broken reads end their sample, not the run: the step leaves the reason in
 # `failed.txt`, alone in its output directory, and the steps after it pass it on. A job that is killed (memory, time) or
 # finds a full disk fails as any job does, and is tried again.
