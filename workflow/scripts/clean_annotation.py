@@ -11,16 +11,28 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-GENE = re.compile(r'(?:^|;)\s*gene_id\s+"?([^";]+)')
-TRANSCRIPT = re.compile(r'(?:^|;)\s*transcript_id\s+"?([^";]+)')
+GENE = re.compile(r'(?:^|;) *gene_id +"([^"]+)"')
+TRANSCRIPT = re.compile(r'(?:^|;) *transcript_id +"([^"]+)"')
+# Attributes as RSEM reads them: at others it stops, and it overlooks a last one that lacks its semicolon
+# (https://github.com/deweylab/RSEM/blob/master/GTFItem.h).
+WELL_FORMED = re.compile(r'(?: *+[^\s";]++ ++(?:"[^";]*+"|(?<!_id )\d++);)++ *')
+ATTRIBUTE = re.compile(r'([^\s";]+)\s*("[^"]*"|[^";]*)')
+BOTH_STRANDS = "exons on both strands"
+OTHER = {"+": "-", "-": "+"}
 
 
 @dataclass
 class Survey:
-    """What the first reading finds: the place of each transcript, and why some transcripts cannot be used."""
+    """What the first reading finds: where each transcript is, and why some cannot be used there.
 
-    place: dict[str, tuple[str, str, str]] = field(default_factory=dict)  # transcript -> contig, strand, gene
-    unusable: dict[str, str] = field(default_factory=dict)  # transcript -> reason
+    `place`: contig, strand and gene of a transcript's first usable exon. `unusable`: reasons, by transcript and contig.
+    `spans`: start and end of each row of a transcript itself, by transcript and place; more than one: its id is used
+    twice in one gene.
+    """
+
+    place: dict[str, tuple[str, str, str]] = field(default_factory=dict)
+    unusable: dict[tuple[str, str], str] = field(default_factory=dict)
+    spans: dict[tuple[str, tuple[str, str, str]], list[tuple[int, int]]] = field(default_factory=dict)
 
 
 @dataclass
@@ -36,7 +48,7 @@ class Report:
 
 
 def survey(rows: Iterable[str], lengths: dict[str, int]) -> Survey:
-    """Find the transcripts that cannot be used, from their exons.
+    """Find where the transcripts are and which of them cannot be used, from their exons.
 
     `lengths` maps a contig to its length in bases. GTF coordinates are 1-based, both ends included
     (http://mblab.wustl.edu/GTF22.html). Raises ValueError with the row's number where a row is no GTF.
@@ -46,35 +58,39 @@ def survey(rows: Iterable[str], lengths: dict[str, int]) -> Survey:
         if row.startswith("#") or not row.strip():
             continue
         columns = split_row(row, number)
-        if columns[2] != "exon" or "pseudogene" in row:
+        if columns[2] not in ("exon", "transcript") or "pseudogene" in row:
             continue
-        gene, transcript = ids_of(columns[8])
+        gene, transcript = ids_of(mend_attributes(columns[8]))
         if transcript is None:
             continue
-        if reason := unusable(columns, gene, lengths):
-            found.unusable.setdefault(transcript, reason)
-        else:
-            found.place.setdefault(transcript, (columns[0], columns[6], gene))
+        contig, strand = columns[0], columns[6]
+        place = (contig, strand, gene)
+        if columns[2] == "transcript":
+            found.spans.setdefault((transcript, place), []).append((int(columns[3]), int(columns[4])))
+        elif reason := unusable(columns, gene, lengths):
+            found.unusable.setdefault((transcript, contig), reason)
+        elif (first := found.place.setdefault(transcript, place)) != place and first == (contig, OTHER[strand], gene):
+            found.unusable.setdefault((transcript, contig), BOTH_STRANDS)
     return found
 
 
 def clean(rows: Iterable[str], lengths: dict[str, int], found: Survey, report: Report) -> Iterator[str]:
-    """Yield the usable rows of a GTF, mended where that can be done; count everything in `report`."""
+    """Yield comments and usable rows of a GTF, mended where that can be done; count everything in `report`."""
     for number, row in enumerate(rows, start=1):
-        if row.startswith("#") or not row.strip():
+        if row.startswith("#"):
             yield row
+            continue
+        if not row.strip():  # at an empty line RSEM stops
             continue
         report.rows_in += 1
         columns = split_row(row, number)
-        mended = mend_attributes(columns[8])
-        if mended != columns[8]:
-            row = row.replace(columns[8], mended)
-            columns[8] = mended
-            report.repaired["semicolon in a quoted value"] += 1
-        gene, transcript = ids_of(columns[8])
+        gene, transcript = ids_of(attributes := mend_attributes(columns[8]))
         if reason := reason_to_drop(row, columns, gene, transcript, lengths, found):
             report.removed[reason] += 1
             continue
+        if attributes != columns[8]:
+            report.repaired[what_was_mended(columns[8])] += 1
+            row = "\t".join([*columns[:8], attributes]) + "\n"
         report.rows_kept += 1
         if columns[2] == "exon":
             report.transcripts.add(transcript)
@@ -99,11 +115,20 @@ def ids_of(attributes: str) -> tuple[str | None, str | None]:
 
 
 def mend_attributes(attributes: str) -> str:
-    """Replace `;` inside quoted values, at which RSEM would cut the value, by `,`."""
-    parts = attributes.split('"')
-    if any(";" in quoted for quoted in parts[1::2]):
-        parts[1::2] = [quoted.replace(";", ",") for quoted in parts[1::2]]
-    return '"'.join(parts)
+    """Write attributes that RSEM would not read in the one form that all tools read; `;` in a value becomes `,`."""
+    if WELL_FORMED.fullmatch(attributes) and attributes.count("gene_id ") < 2:
+        return attributes
+    pairs: list[tuple[str, str]] = []
+    for name, value in ATTRIBUTE.findall(attributes):
+        value = value.strip('" ').replace(";", ",")
+        if not (name in ("gene_id", "transcript_id") and any(name == earlier for earlier, _ in pairs)):
+            pairs.append((name, value))
+    return " ".join(f'{name} "{value}";' for name, value in pairs)
+
+
+def what_was_mended(attributes: str) -> str:
+    inside_quotes = attributes.split('"')[1::2]
+    return "semicolon in a quoted value" if any(";" in value for value in inside_quotes) else "attributes out of form"
 
 
 def unusable(columns: list[str], gene: str | None, lengths: dict[str, int]) -> str | None:
@@ -115,6 +140,8 @@ def unusable(columns: list[str], gene: str | None, lengths: dict[str, int]) -> s
         return "start after end"
     if end > lengths[contig]:
         return "ends beyond its contig"
+    if columns[6] not in OTHER:
+        return "no strand"
     if gene is None:
         return "transcript without a gene"
     return None
@@ -129,9 +156,15 @@ def reason_to_drop(
         return reason
     if transcript is None:
         return "exon without a transcript" if columns[2] == "exon" else None
-    if transcript in found.unusable:
-        return "transcript with an unusable exon"
-    if found.place.get(transcript, (columns[0], columns[6], gene)) != (columns[0], columns[6], gene):
+    if " " in transcript:  # Salmon would cut its name there
+        return "blank in a transcript id"
+    place = (columns[0], columns[6], gene)
+    if found.place.get(transcript, place) != place and (transcript, columns[0]) not in found.unusable:
+        return "transcript id used twice"
+    if reason := found.unusable.get((transcript, columns[0])):
+        return reason if reason == BOTH_STRANDS else "transcript with an unusable exon"
+    spans = found.spans.get((transcript, place), ())
+    if len(spans) > 1 and not spans[0][0] <= int(columns[3]) <= int(columns[4]) <= spans[0][1]:
         return "transcript id used twice"
     return None
 
@@ -141,11 +174,11 @@ def read_lengths(rows: Iterable[str]) -> dict[str, int]:
     lengths: dict[str, int] = {}
     contig = None
     for row in rows:
-        if row.startswith(">"):
+        if row.startswith(">") and row[1:].strip():
             contig = row[1:].split(maxsplit=1)[0]
             lengths[contig] = 0
         elif contig is None:
-            raise ValueError(f"the genome is no FASTA: it starts with {row.strip()[:40]!r}, not with '>'")
+            raise ValueError(f"the genome is no FASTA: it starts with {row.strip()[:40]!r}, not with '>' and a name")
         else:
             lengths[contig] += len(row.rstrip())
     return lengths
