@@ -1,0 +1,86 @@
+"""After a driver was killed: find what it submitted, and take over what runs or has succeeded since."""
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from .ledger import Ledger
+from .needs import Needs
+from .polling import ENDED, Poller
+from .registry import Batch
+from .submission import key_of, name_prefix
+
+
+def find_jobs(clients: Mapping[str, Any], queues: Iterable[str], name: str) -> list[tuple[str, str]]:
+    """Name and id of the Batch jobs whose name is `name`, or begins with it (`name*`); the oldest last."""
+    found = []
+    for queue in sorted(set(queues)):
+        pages = (
+            clients["batch"]
+            .get_paginator("list_jobs")
+            .paginate(jobQueue=queue, filters=[{"name": "JOB_NAME", "values": [name]}])
+        )
+        for page in pages:
+            found += [(job.get("createdAt", 0), job["jobName"], job["jobId"]) for job in page["jobSummaryList"]]
+    newest_first = sorted(found, reverse=True)
+    return [(job_name, job_id) for _, job_name, job_id in newest_first if ":" not in job_id]
+
+
+class Orphans:
+    """Jobs of an earlier driver of this workflow, by what makes two jobs the same."""
+
+    def __init__(self, poller: Poller, ledger: Ledger, tell: Callable[[str], None]) -> None:
+        self.poller, self.ledger, self.tell = poller, ledger, tell
+        self.jobs: dict[str, tuple[Batch, int]] = {}
+
+    def load(self, pause: Callable[[float], None] = time.sleep) -> None:
+        """Read the submissions that have not ended, and withdraw those that Batch knows nothing of."""
+        open_ones = {header["batch"]: (header, rows) for header, rows in self.ledger.unfinished()}
+        if not open_ones:
+            return
+        queues = {header["queue"] for header, _ in open_ones.values()}
+        ids: dict[str, str] = {}
+        for again in (2.0, 3.0, 0):  # what was submitted a moment ago may not be listed yet
+            for name, job_id in find_jobs(self.poller.clients, queues, name_prefix(self.ledger.workflow) + "*"):
+                ids[key_of(name, self.ledger.workflow) or ""] = job_id
+            if open_ones.keys() <= ids.keys() or not again:
+                break
+            pause(again)
+        details = self.poller.describe(ids[key] for key in open_ones if key in ids)
+        for key, (header, rows) in sorted(open_ones.items()):
+            if ids.get(key) in details:
+                self.take(header, rows, ids[key], details[ids[key]])
+            else:
+                self.ledger.void(key)
+
+    def take(
+        self, header: Mapping[str, Any], rows: list[dict[str, Any]], job_id: str, detail: Mapping[str, Any]
+    ) -> None:
+        batch = Batch(
+            key=header["batch"],
+            name=detail["jobName"],
+            rule=header["rule"],
+            needs=Needs(**header["needs"]),
+            size=len(rows),
+            submitted=header["submitted"],
+            job_id=job_id,
+            adopted=True,
+            doubtful=True,
+        )
+        failed = {batch.child(0)} if batch.size == 1 and detail["status"] == "FAILED" else set()
+        if batch.size > 1:
+            failed = set(self.poller.children(batch, "FAILED"))
+        alive = 0
+        for index, row in enumerate(rows):
+            if batch.child(index) in failed:
+                batch.known += 1
+            else:
+                self.jobs[row["token"]] = (batch, index)
+                alive += 1
+        if not alive:
+            self.ledger.close(batch.key)
+        elif detail["status"] not in ENDED:
+            self.tell(f"An earlier run left {alive} jobs of rule {batch.rule} ({job_id}): they are taken over.")
+
+    def claim(self, token: str) -> tuple[Batch, int] | None:
+        return self.jobs.pop(token, None)

@@ -1,0 +1,71 @@
+"""Tell a failure so that the reader knows what happened, where to look and what to do."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .outcomes import ADVICE, Outcome
+from .registry import Flight
+
+LINES = 25
+
+
+def log_lines(clients: Mapping[str, Any], group: str, outcome: Outcome) -> list[str]:
+    """The last lines of a job from CloudWatch Logs; none where they cannot be read."""
+    if not outcome.log_stream:
+        return []
+    try:
+        answer = clients["logs"].get_log_events(
+            logGroupName=group, logStreamName=outcome.log_stream, limit=LINES, startFromHead=False
+        )
+    except Exception as error:
+        return [f"(CloudWatch Logs: {error})"]
+    return [event["message"] for event in answer.get("events", [])]
+
+
+def console(region: str, job_id: str) -> str:
+    return f"https://{region}.console.aws.amazon.com/batch/home?region={region}#jobs/detail/{job_id}"
+
+
+def message(flight: Flight, outcome: Outcome, lines: Sequence[str], region: str, restarts: int) -> str:
+    """What is printed when a job has failed."""
+    asked = flight.batch.needs
+    facts = [
+        f"rule {flight.batch.rule}, Batch job {outcome.job_id}, attempt {flight.attempt} of {max(restarts + 1, 1)}"
+        + (f" ({len(outcome.attempts)} on Batch)" if len(outcome.attempts) > 1 else ""),
+        f"exit code: {'none' if outcome.code is None else outcome.code}",
+        f"reason: {outcome.reason or outcome.kind}",
+        f"asked for: {asked.vcpus} vCPU, {asked.memory_mb} MB memory, image {asked.image}"
+        + (f"; used {outcome.end.peak_mb} MB" if outcome.end else ""),
+        f"console: {console(region, outcome.job_id)}",
+        f"what to do: {ADVICE.get(outcome.kind, ADVICE['unknown'])}",
+    ]
+    if outcome.log_stream:
+        facts.insert(4, f"log stream: {outcome.log_stream}")
+    if lines:
+        facts += ["last lines:", *(f"    {line}" for line in lines[-LINES:])]
+    return "\n".join(facts)
+
+
+def why_stuck(queue: Mapping[str, Any], environments: Sequence[Mapping[str, Any]], said: str = "") -> str:
+    """Why jobs wait: what Batch says of the job, then what is wrong with the queue and its compute environments."""
+    causes = [said] if said else []
+    name = queue.get("jobQueueName", "?")
+    if queue.get("state") != "ENABLED" or queue.get("status") not in (None, "VALID"):
+        causes.append(f"queue {name} is {queue.get('state')}/{queue.get('status')}: {queue.get('statusReason', '')}")
+    for one in environments:
+        label, resources = one.get("computeEnvironmentName", "?"), one.get("computeResources", {})
+        if one.get("state") != "ENABLED" or one.get("status") not in (None, "VALID"):
+            causes.append(
+                f"compute environment {label} is {one.get('state')}/{one.get('status')}: {one.get('statusReason', '')}"
+            )
+        elif not resources.get("maxvCpus", 1):
+            causes.append(f"compute environment {label} allows 0 vCPUs (maxvCpus)")
+    if not environments:
+        causes.append(f"queue {name} has no compute environment")
+    if not causes:
+        causes.append(
+            f"queue {name} and its compute environments are enabled and valid: EC2 may have no such instances now (try "
+            "more instance types or zones, or on-demand), other jobs may fill the queue, or new instances cannot join "
+            "the cluster (network, instance role, image)"
+        )
+    return "; ".join(causes)

@@ -1,0 +1,208 @@
+"""What runs in a job's container: fetch the job's command from S3, run it, and leave in S3 how it ended.
+
+Needs nothing but Python and botocore. Exit code: that of the rule's own command where Snakemake tells it.
+"""
+
+import contextlib
+import json
+import os
+import re
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from .manifest import ENVIRONMENT_NAME, Reference
+from .states import DISK, UNREACHABLE, VOID, End, claim_key, end_folder
+
+TAIL = 12_000
+EXIT_STATUS = re.compile(r"returned non-zero exit status (\d+)|died with <Signals\.\w+: (\d+)>")
+METADATA = "http://169.254.169.254/latest/"
+
+
+def say(text: str) -> None:
+    print(f"fishladder: {text}", file=sys.stderr, flush=True)
+
+
+def rule_code(code: int, output: str) -> int:
+    """The exit code of the rule's own command, where the output of Snakemake (which always ends with 1) names it."""
+    if code < 0:
+        return 128 - code
+    found = EXIT_STATUS.findall(output) if code == 1 else []
+    if not found:
+        return code
+    status, number = found[-1]
+    return (int(status) or 1) if status else 128 + int(number)
+
+
+def oom_kills() -> int:
+    """How many processes of this container the kernel has killed for want of memory (cgroup 2, else 0)."""
+    with contextlib.suppress(OSError, ValueError):
+        for row in Path("/sys/fs/cgroup/memory.events").read_text().splitlines():
+            name, _, count = row.partition(" ")
+            if name == "oom_kill":
+                return int(count)
+    return 0
+
+
+def peak_mb() -> int:
+    """The container's peak memory, else that of the largest process."""
+    with contextlib.suppress(OSError, ValueError):
+        return int(Path("/sys/fs/cgroup/memory.peak").read_text()) >> 20
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss >> 10
+
+
+def instance() -> str:
+    """Instance type and id from EC2's metadata, `-` anywhere else."""
+    if "ECS_CONTAINER_METADATA_URI_V4" not in os.environ:
+        return "-"
+    with contextlib.suppress(OSError):
+        ask = urllib.request.Request(
+            METADATA + "api/token", method="PUT", headers={"X-aws-ec2-metadata-token-ttl-seconds": "60"}
+        )
+        token = urllib.request.urlopen(ask, timeout=0.5).read().decode()
+        facts = []
+        for fact in ("instance-type", "instance-id"):
+            look = urllib.request.Request(METADATA + "meta-data/" + fact, headers={"X-aws-ec2-metadata-token": token})
+            facts.append(urllib.request.urlopen(look, timeout=0.5).read().decode())
+        return ":".join(facts)
+    return "-"
+
+
+class Job:
+    """One job: its row of the manifest, its claim, its command, its end."""
+
+    def __init__(self, s3: Any, reference: Reference, index: int, job_id: str, attempt: int) -> None:
+        self.s3, self.reference, self.index, self.job_id, self.attempt = s3, reference, index, job_id, attempt
+        self.header: dict[str, Any] = {}
+        self.process: subprocess.Popen | None = None
+        self.told_to_stop = False
+
+    def fetch(self) -> dict[str, Any]:
+        self.header = self.read(self.reference.header_range())
+        return self.read(self.reference.row_range(self.index))
+
+    def read(self, part: str) -> dict[str, Any]:
+        answer = self.s3.get_object(Bucket=self.reference.bucket, Key=self.reference.key, Range=part)
+        return json.loads(answer["Body"].read())
+
+    def claim(self) -> str:
+        """Claim the job; return the id of the Batch job that has it: our own, or that of a double."""
+        place = {"Bucket": self.reference.bucket, "Key": claim_key(self.header["prefix"], self.batch, self.index)}
+        try:
+            self.s3.put_object(**place, Body=self.job_id.encode(), IfNoneMatch="*")
+        except self.s3.exceptions.ClientError as error:
+            code = error.response.get("Error", {}).get("Code")
+            if code in ("NotImplemented", "InvalidArgument"):  # a store without conditional writes
+                return self.job_id
+            if code not in ("PreconditionFailed", "412", "ConditionalRequestConflict"):
+                raise
+            return self.s3.get_object(**place)["Body"].read().decode()
+        return self.job_id
+
+    @property
+    def batch(self) -> str:
+        return self.header["batch"]
+
+    def run(self, command: str, folder: Path) -> tuple[int, str]:
+        """Run the command; pass its output through and keep the end of it."""
+        self.process = subprocess.Popen(
+            ["/bin/sh", "-c", command],
+            cwd=folder,
+            env=environment(self.header.get("env", {}), folder),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        if self.told_to_stop:
+            self.stop()
+        tail = b""
+        while part := os.read(self.process.stdout.fileno(), 65536):
+            sys.stdout.buffer.write(part)
+            sys.stdout.buffer.flush()
+            tail = (tail + part)[-TAIL:]
+        return self.process.wait(), tail.decode(errors="replace")
+
+    def stop(self, *_: Any) -> None:
+        """Pass SIGTERM on (Batch sends it, and SIGKILL 30 seconds later)."""
+        self.told_to_stop = True
+        if self.process and self.process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGTERM)
+
+    def leave(self, end: End, tail: str) -> None:
+        body = json.dumps({"job": self.job_id, "tail": tail.splitlines()[-60:]}).encode()
+        key = end_folder(self.header["prefix"], self.batch) + end.name()
+        self.s3.put_object(Bucket=self.reference.bucket, Key=key, Body=body)
+
+
+def environment(given: Mapping[str, str], folder: Path) -> dict[str, str]:
+    """The command's environment: the container's, the job's own, and what a nameless user lacks."""
+    names = {**os.environ, **given}
+    names.pop(ENVIRONMENT_NAME, None)
+    names.setdefault("USER", f"u{os.getuid()}")
+    if not os.access(names.get("HOME", ""), os.W_OK):
+        names["HOME"] = str(folder)
+    names.setdefault("XDG_CACHE_HOME", str(folder / ".cache"))
+    names.setdefault("TMPDIR", tempfile.gettempdir())
+    return names
+
+
+def perform(job: Job) -> int:
+    row, start = job.fetch(), time.time()
+    if (owner := job.claim()) != job.job_id:
+        say(f"this job is a double of {owner}, which runs it: nothing to do here")
+        return VOID
+    scratch = Path("/scratch") if Path("/scratch").is_dir() else Path(tempfile.gettempdir())
+    if scratch.name == "scratch":
+        os.environ.setdefault("TMPDIR", str(scratch))
+    given, kills = job.header.get("workdir"), oom_kills()
+    folder = Path(given) if given else Path(tempfile.mkdtemp(prefix="job.", dir=scratch))
+    try:
+        free, wanted = shutil.disk_usage(scratch).free >> 20, job.header.get("disk_mb", 0)
+        if wanted > free:
+            code, tail = DISK, f"fishladder: the rule asks for {wanted} MB of scratch, {scratch} has {free} MB free"
+            say(tail)
+        else:
+            code, tail = job.run(job.header["before"] + row["args"] + job.header["after"], folder)
+            code = rule_code(code, tail)
+    finally:
+        if not given:
+            shutil.rmtree(folder, ignore_errors=True)
+    if job.told_to_stop:  # by Batch: a timeout, a cancelled run, or Spot taking the host back. Batch says which.
+        return 143
+    job.leave(End(job.index, job.attempt, code, oom_kills() > kills, start, time.time(), peak_mb(), instance()), tail)
+    return code
+
+
+def main() -> int:
+    import botocore.session
+    from botocore.config import Config
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    reference = Reference.parse(os.environ[ENVIRONMENT_NAME])
+    retries = {"mode": "adaptive", "total_max_attempts": 10}
+    s3 = botocore.session.get_session().create_client("s3", config=Config(retries=retries))
+    index = int(os.environ.get("AWS_BATCH_JOB_ARRAY_INDEX", "0"))
+    attempt = int(os.environ.get("AWS_BATCH_JOB_ATTEMPT", "1"))
+    job = Job(s3, reference, index, os.environ.get("AWS_BATCH_JOB_ID", "-"), attempt)
+    signal.signal(signal.SIGTERM, job.stop)
+    try:
+        return perform(job)
+    except s3.exceptions.NoSuchKey:
+        say("this submission was withdrawn (its commands are gone): nothing to do here")
+        return VOID
+    except (ClientError, BotoCoreError) as error:
+        say(f"cannot read or write s3://{reference.bucket}/{reference.key}: {error}. Does the job role allow it?")
+        return UNREACHABLE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

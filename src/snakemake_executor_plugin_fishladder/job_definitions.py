@@ -1,0 +1,138 @@
+"""Job definitions: named by a hash of what they hold, so that one is registered once and found again ever after."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .needs import Needs
+
+RUNTIME = "/opt/fishladder"
+SCRATCH = "/scratch"
+NO_RUNTIME = 97
+
+# Runs in any image: a POSIX shell and the runtime. $0 is the Python to use.
+BOOTSTRAP = f"""command -v "$0" >/dev/null 2>&1 || {{
+  echo "fishladder: this job finds no $0: see --fishladder-runtime" >&2; exit {NO_RUNTIME}; }}
+exec "$0" -m snakemake_executor_plugin_fishladder.inside"""
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What all job definitions of a run share."""
+
+    job_role: str | None
+    execution_role: str | None
+    log_group: str
+    region: str
+    python: str
+    runtime: str | None = None
+    scratch: str | None = None
+    volumes: tuple[tuple[str, str, bool], ...] = ()
+    environment: tuple[tuple[str, str], ...] = ()
+    secrets: tuple[tuple[str, str], ...] = ()
+    tags: tuple[tuple[str, str], ...] = ()
+    host_attempts: int = 5
+
+
+def parse_volumes(text: str | None) -> tuple[tuple[str, str, bool], ...]:
+    """Read `HOST:CONTAINER[:ro],...`; raise ValueError on anything else."""
+    volumes = []
+    for item in filter(None, (part.strip() for part in (text or "").split(","))):
+        host, _, rest = item.partition(":")
+        container, _, mode = rest.partition(":")
+        if not host.startswith("/") or not container.startswith("/") or mode not in ("", "ro", "rw"):
+            raise ValueError(f"{item!r} is not HOST:CONTAINER[:ro] with absolute paths")
+        volumes.append((host, container, mode == "ro"))
+    return tuple(volumes)
+
+
+def container(needs: Needs, ground: Ground) -> dict[str, Any]:
+    """The container of a job: unprivileged, with exactly the memory, vCPUs and GPUs asked for."""
+    mounts = [*ground.volumes]
+    if ground.runtime:
+        mounts.append((ground.runtime, RUNTIME, True))
+    if ground.scratch:
+        mounts.append((ground.scratch, SCRATCH, False))
+    demands = [("VCPU", needs.vcpus), ("MEMORY", needs.memory_mb), *([("GPU", needs.gpus)] if needs.gpus else [])]
+    properties: dict[str, Any] = {
+        "image": needs.image,
+        "command": ["/bin/sh", "-c", BOOTSTRAP, ground.python],
+        "privileged": False,
+        "resourceRequirements": [{"type": kind, "value": str(value)} for kind, value in demands],
+        "volumes": [{"name": f"v{n}", "host": {"sourcePath": host}} for n, (host, _, _) in enumerate(mounts)],
+        "mountPoints": [
+            {"sourceVolume": f"v{n}", "containerPath": path, "readOnly": readonly}
+            for n, (_, path, readonly) in enumerate(mounts)
+        ],
+        "environment": [{"name": name, "value": value} for name, value in ground.environment],
+        "secrets": [{"name": name, "valueFrom": source} for name, source in ground.secrets],
+        "logConfiguration": {
+            "logDriver": "awslogs",
+            "options": {"awslogs-group": ground.log_group, "awslogs-region": ground.region},
+        },
+    }
+    if ground.job_role:
+        properties["jobRoleArn"] = ground.job_role
+    if ground.execution_role:
+        properties["executionRoleArn"] = ground.execution_role
+    return properties
+
+
+def retry_strategy(host_attempts: int) -> dict[str, Any]:
+    """Batch itself repeats what the host is to blame for. Batch repeats what nothing matches: the last must be EXIT."""
+    return {
+        "attempts": min(10, max(1, host_attempts)),
+        "evaluateOnExit": [
+            {"onStatusReason": "Host EC2*", "action": "RETRY"},
+            {"onReason": "DockerTimeoutError*", "action": "RETRY"},
+            {"onReason": "CannotInspectContainerError*", "action": "RETRY"},
+            {"onReason": "*", "action": "EXIT"},
+        ],
+    }
+
+
+def definition(needs: Needs, ground: Ground) -> dict[str, Any]:
+    """The RegisterJobDefinition request for what a job needs. Time limits and tags go with SubmitJob."""
+    content = {
+        "type": "container",
+        "platformCapabilities": ["EC2"],
+        "containerProperties": container(needs, ground),
+        "retryStrategy": retry_strategy(ground.host_attempts),
+        "propagateTags": True,
+        "tags": dict(ground.tags),
+    }
+    return {"jobDefinitionName": name(content), **content}
+
+
+def name(content: Mapping[str, Any]) -> str:
+    """Name a definition by the hash of what it holds."""
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return f"fishladder-{digest[:32]}"
+
+
+class Definitions:
+    """The definitions that are registered, asked of AWS once for each that this run needs."""
+
+    def __init__(self, clients: Mapping[str, Any], ground: Ground) -> None:
+        self.clients, self.ground = clients, ground
+        self.arns: dict[str, str] = {}
+
+    def arn(self, needs: Needs) -> str:
+        """The ARN of the definition for these needs; registers it where no earlier run has."""
+        request = definition(needs, self.ground)
+        wanted = request["jobDefinitionName"]
+        if wanted not in self.arns:
+            found = self.clients["batch"].describe_job_definitions(jobDefinitionName=wanted, status="ACTIVE")
+            self.arns[wanted] = newest(found["jobDefinitions"]) or self.register(request)
+        return self.arns[wanted]
+
+    def register(self, request: Mapping[str, Any]) -> str:
+        return self.clients["batch"].register_job_definition(**request)["jobDefinitionArn"]
+
+
+def newest(found: Sequence[Mapping[str, Any]]) -> str | None:
+    """The ARN of the latest revision, None where there is none."""
+    latest = max(found, key=lambda one: one["revision"], default=None)
+    return latest["jobDefinitionArn"] if latest else None
