@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import http.client
 import shutil
 import subprocess
 import time
@@ -30,7 +31,7 @@ def download(url: str, part: Path, wait: Callable[[float], None] = time.sleep) -
             if error.code not in TRANSIENT:
                 raise FetchError(f"{url}: {error}; if Ensembl moved it, run `snakemake lock` again") from error
             reason = error
-        except (OSError, EOFError) as error:
+        except (OSError, EOFError, http.client.HTTPException) as error:
             reason = error
         print(f"attempt {attempt} of {ATTEMPTS} to fetch {url}: {reason}", flush=True)
         wait(min(60, 2**attempt))
