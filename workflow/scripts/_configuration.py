@@ -20,7 +20,7 @@ DEEPEST = 3
 
 # What YAML makes of a value, and what people call it.
 TYPES = {
-    "object": (dict, "a group of keys"),
+    "object": (dict, "keys below it"),
     "array": (list, "a list"),
     "boolean": (bool, "true or false"),
     "integer": (int, "a whole number"),
@@ -44,7 +44,7 @@ def read_config_file(path: Path) -> tuple[dict, dict[Keys, int], list[str]]:
         root = yaml.compose(data, yaml.CSafeLoader)
         content = yaml.load(data, yaml.CSafeLoader)
     except yaml.MarkedYAMLError as error:
-        return {}, {}, [f"{path}{syntax_problem(error)}"]
+        return {}, {}, [f"{path}{syntax_problem(error, data)}"]
     except (yaml.YAMLError, ValueError) as error:
         return {}, {}, [f"{path}: {' '.join(str(error).split())}; correct it"]
     if root is None:
@@ -60,10 +60,11 @@ def read_config_file(path: Path) -> tuple[dict, dict[Keys, int], list[str]]:
     return content, rows, problems
 
 
-def syntax_problem(error: yaml.MarkedYAMLError) -> str:
-    mark = error.problem_mark or error.context_mark
-    remedy = "indent with blanks, not tabs" if "'\\t'" in str(error.problem) else "look at its colon, quotes and indent"
-    return f", row {mark.line + 1}: this is not YAML ({error.problem or error.context}); {remedy}"
+def syntax_problem(error: yaml.MarkedYAMLError, data: bytes) -> str:
+    row = (error.problem_mark or error.context_mark).line + 1
+    tab = b"\t" in b"".join(data.splitlines()[row - 1 : row])
+    remedy = "indent with blanks, not tabs" if tab else "look at its colon, quotes and indent, and the row's before it"
+    return f", row {row}: this is not YAML ({error.problem or error.context}); {remedy}"
 
 
 def note_rows(node: yaml.Node, keys: Keys, rows: dict[Keys, int]) -> Iterator[tuple[Keys, int, str]]:
@@ -145,19 +146,20 @@ def mistakes(value: object, rule: dict, keys: Keys = ()) -> Iterator[tuple[Keys,
 def value_problem(value: object, rule: dict) -> str | None:
     """Say what is wrong with a value by itself, and what would be right."""
     wanted, name = TYPES[rule["type"]]
-    about = rule.get("description") or f"{name}: {', '.join(rule.get('properties', ()))}".removesuffix(": ")
+    about = rule.get("description") or ", ".join(rule.get("properties", ()))
+    about = f" ({about})" if about else ""
     if value is None:
-        return f"it has no value; write {about}, or remove the key"
+        return f"it has no value; write {name}{about}, or remove the key"
     if kind(value) != name:
-        return f"{show(value)} is {kind(value)}, not {name}; {type_remedy(value, wanted, about)}"
+        return f"{show(value)} is {kind(value)}; {type_remedy(value, wanted, name)}{about}"
     if "enum" in rule and value not in rule["enum"]:
-        return f"{show(value)} is not allowed; write {about}"
+        return f"{show(value)} is not allowed; write another{about}"
     if "pattern" in rule and not re.search(rule["pattern"], value):
-        return f"{show(value)} is not allowed; write {about}, as in {rule['default']}"
+        return f"{show(value)} is not allowed; write it as in {rule['default']}{about}"
     if "minimum" in rule and value < rule["minimum"]:
         return f"{show(value)} is too small; write {rule['minimum']} or more"
     if "minItems" in rule and len(value) < rule["minItems"]:
-        return f"the list is empty; write {about}"
+        return f"the list is empty; write one or more{about}, or remove the key"
     return None
 
 
@@ -171,11 +173,11 @@ def show(value: object) -> str:
     return json.dumps(value, default=str, ensure_ascii=False)
 
 
-def type_remedy(value: object, wanted: type, about: str) -> str:
+def type_remedy(value: object, wanted: type, name: str) -> str:
     if wanted is list and not isinstance(value, dict):
-        return f"write it in brackets, [{value}]"
-    if wanted is str:
-        return f"write {about}, in quotes if it looks like something else"
+        return f"write {name}, [{value}]"
+    if wanted is str and not isinstance(value, dict | list):
+        return f"write {name}: put it in quotes if it is right"
     if wanted in (int, bool) and isinstance(value, str):
-        return f"write {about}, without quotes"
-    return f"write {about}"
+        return f"write {name} without quotes"
+    return f"write {name}"

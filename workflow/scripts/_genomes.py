@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from _tables import Row, cell_problems, parse_table, suggest_from
+from _tables import Row, cell_problems, in_order, parse_table, row_of, suggest_from
 
 LOCK_PROBLEMS_SHOWN = 3
 
@@ -60,9 +60,9 @@ def read_genomes(
     lock_problems = lock_unread + cell_problems(lock, locked, lock_schema) + doubly_locked(lock, locked)
     # One message a row: the first thing to mend. Whether a broken lock answers a row is no question yet.
     mistakes = {row.number: problem for row, problem in [*([] if lock_problems else unanswered), *row_problems(wanted)]}
-    told = {int(match[1]) for problem in misspelt if (match := re.search(r", row (\d+), ", problem))}
-    untold = [f"{organisms}, row {number}, {mistakes[number]}" for number in sorted(mistakes.keys() - told)]
-    return genomes, unread + misspelt + untold + shorten(lock_problems)
+    told = set(map(row_of, misspelt))
+    untold = [f"{organisms}, row {number}, {problem}" for number, problem in mistakes.items() if number not in told]
+    return genomes, in_order(unread + misspelt + untold) + shorten(in_order(lock_problems))
 
 
 def match_lock(wanted: list[Row], locked: list[Row]) -> tuple[Genomes, list[tuple[Row, str]]]:
@@ -79,10 +79,10 @@ def match_lock(wanted: list[Row], locked: list[Row]) -> tuple[Genomes, list[tupl
         divisions = by_request.get((request, row["assembly"]), {})
         if problem := lock_problem(row, divisions, suggest):
             unanswered.append((row, problem))
-            genomes.names[request].update()
-        for genome in divisions.get(row["division"], []):
-            genomes.locked[genome["organism"]] = genome
-            genomes.names[request].add(genome["organism"])
+        found = {genome["organism"]: genome for genome in divisions.get(row["division"], [])}
+        genomes.locked.update(found)
+        if request != "*":
+            genomes.names[request].update(found)
     by_name = defaultdict(set)
     for organism in genomes.locked:
         by_name[organism_key(organism)].add(organism)
@@ -95,7 +95,7 @@ def lock_problem(row: Row, divisions: dict[str, list[Row]], suggest: Callable[[s
     again = "if the table is right, run `snakemake lock`"
     if not divisions:
         name = f"{row['organism']!r}{' with the assembly ' + row['assembly'] if row['assembly'] else ''}"
-        return f"column organism: the lock has no row for {name} ({suggest(row['organism'])}); {again}"
+        return f"column organism: the lock has no row for {name}; {suggest(row['organism'])}; {again}"
     if row["division"] not in divisions:
         return f"column division: the lock has {' and '.join(divisions) or 'none'}; {again}"
     for genome in divisions[row["division"]]:

@@ -1,13 +1,14 @@
 """The sample table: lanes gathered into samples, and every mistake of the table found at once."""
 
 import os.path
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from _genomes import Genomes
-from _tables import Row, cell_problems, parse_table, suggest_from
+from _genomes import Genomes, organism_key
+from _tables import Row, cell_problems, in_order, parse_table, suggest_from
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +26,8 @@ class Sample:
 
 # What every row of a sample must say alike.
 OF_THE_SAMPLE = ("analyses", "organism", "read_length", "library_type")
-# Salmon's types of single ends; the others, but for A (found out by Salmon), are of pairs.
-SINGLE_END = ("U", "SF", "SR")
+# Salmon's library types of single ends, and the first letters of those of pairs; A says nothing.
+SINGLE_END, PAIRED = ("U", "SF", "SR"), ("I", "M", "O")
 
 
 def read_samples(
@@ -39,15 +40,23 @@ def read_samples(
     """
     rows, problems = parse_table(path, schema)
     if check:
-        problems += cell_problems(path, rows, schema)
+        misspelt = cell_problems(path, rows, schema)
         found = [*row_problems(rows, genomes), *(missing_files(rows) if look_for_files else ())]
-        problems += [f"{path}, row {number}, {problem}" for number, problem in sorted(found)]
+        by_cell: dict[str, str] = {}
+        for problem in [*misspelt, *(f"{path}, row {number}, {problem}" for number, problem in found)]:
+            by_cell.setdefault(cell_of(problem), problem)  # a cell has one message: the first thing to mend
+        problems += by_cell.values()
     if problems:
-        return {}, problems
+        return {}, in_order(problems)
     lanes: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         lanes[row["sample"]].append(row)
     return {name: make_sample(name, of_sample, genomes) for name, of_sample in lanes.items()}, []
+
+
+def cell_of(problem: str) -> str:
+    """Find the cell that a message is about: file, row and column."""
+    return re.match(r".*?, row \d+, column \w+", problem)[0]
 
 
 def make_sample(name: str, rows: list[Row], genomes: Genomes) -> Sample:
@@ -88,22 +97,22 @@ def row_problems(rows: list[Row], genomes: Genomes) -> Iterator[tuple[int, str]]
                 f"column sample: {row['sample']} differs from {alike['sample']} in row {alike.number} only by case, "
                 "and some file systems take them for one; write them alike, or rename one of the samples",
             )
-        yield from lane_problems(row, first, lane_row, genomes)
-        yield from read_file_problems(row, first, file_row)
         if row["organism"] and (problem := organism_problem(row["organism"])):
             yield row.number, f"column organism: {problem}"
+        yield from lane_problems(row, first, lane_row, genomes)
+        yield from read_file_problems(row, first, file_row)
 
 
 def organism_check(genomes: Genomes) -> Callable[[str], str | None]:
     """Make the check of an organism's name: None where it is one genome, or one that has been reported already."""
     suggest = suggest_from(genomes.locked.keys() | genomes.names.keys())
-    add = "or add it to the table of organisms and run `snakemake lock`"
+    add = "if it is right, add it to the table of organisms and run `snakemake lock`"
 
     def check(name: str) -> str | None:
         found = genomes.find(name)
         if len(found) > 1:
             return f"{name!r} may be {' or '.join(sorted(found))}; write the one that is meant"
-        if found or name.lower() in genomes.names or not genomes.complete:
+        if found or organism_key(name) in genomes.names or not genomes.complete:
             return None
         return f"the lock has no {name!r}; {suggest(name)}; {add}"
 
@@ -124,9 +133,13 @@ def lane_problems(
         if row[column] != first[column] and meaning(row, column, genomes) != meaning(first, column, genomes):
             yield (
                 row.number,
-                f"column {column}: {row[column] or 'nothing'!r} here, but {first[column] or 'nothing'!r} in row "
-                f"{first.number} of the same sample {row['sample']}; make them alike, or rename the sample",
+                f"column {column}: {quoted(row[column])} here, but {quoted(first[column])} in row {first.number} "
+                f"of the same sample {row['sample']}; make them alike, or rename the sample",
             )
+
+
+def quoted(cell: str) -> str:
+    return repr(cell) if cell else "nothing"
 
 
 def meaning(row: Row, column: str, genomes: Genomes) -> str | set[str]:
@@ -152,7 +165,7 @@ def read_file_problems(row: Row, first: Row, file_row: dict[str, int]) -> Iterat
             row.number,
             f"column library_type: {kind} is of single ends, but fq2 is given; write the type of pairs, or A",
         )
-    elif kind not in (*SINGLE_END, "A") and not fq2:
+    elif kind.startswith(PAIRED) and not fq2:
         yield row.number, f"column fq2: the mate is missing, as {kind} is of pairs; name it, or write U, SF, SR or A"
     for column, path in (("fq1", fq1), ("fq2", fq2)):
         if path and (earlier := file_row.setdefault(path, row.number)) != row.number:

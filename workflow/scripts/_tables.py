@@ -11,6 +11,9 @@ import re
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
+# How many names a suggestion lists: beside those that are most like the word, and where none is like it.
+FEW, MANY = 6, 20
+
 
 class TableError(ValueError):
     """All mistakes of one or more tables, one a line."""
@@ -28,7 +31,7 @@ class Row(dict):
 def read_table(path: Path, schema: dict) -> tuple[list[Row], list[str]]:
     """Read a table and hold every cell against `schema`; return the rows and what is wrong with them."""
     rows, problems = parse_table(path, schema)
-    return rows, problems + cell_problems(path, rows, schema)
+    return rows, in_order(problems + cell_problems(path, rows, schema))
 
 
 def parse_table(path: Path, schema: dict) -> tuple[list[Row], list[str]]:
@@ -134,16 +137,17 @@ def header_problems(where: str, header: list[str], schema: dict) -> list[str]:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Suggest what was meant: the names most like `word`, or else all of them where they are few."""
+    """Suggest what was meant: the names most like `word`, and all of them where they are few or none is alike."""
     names = {name.lower(): name for name in known}
-    if close := difflib.get_close_matches(word.lower(), names, n=3, cutoff=0.6):
-        return f"did you mean {' or '.join(names[name] for name in close)}?"
     if not names:
         return "none is known"
-    return f"known: {', '.join(list(names.values())[:20])}{', ...' if len(names) > 20 else ''}"
+    listed = f"known: {', '.join(list(names.values())[:MANY])}{', ...' if len(names) > MANY else ''}"
+    close = difflib.get_close_matches(word.lower(), names, n=3, cutoff=0.6)
+    question = f"did you mean {' or '.join(names[name] for name in close)}?"
+    return f"{question} ({listed})" if close and len(names) <= FEW else question if close else listed
 
 
-def suggest_from(known: Collection[str], at_most: int = 20) -> Callable[[str], str]:
+def suggest_from(known: Collection[str], at_most: int = 5) -> Callable[[str], str]:
     """Give `nearest` for many words: to compare one with 20,000 names takes long, so only the first few get a hint."""
     hints: dict[str, str] = {}
 
@@ -164,7 +168,7 @@ def cell_count_problem(cells: list[str], header: list[str]) -> str:
 
 def cell_problems(path: Path, rows: list[Row], schema: dict) -> list[str]:
     """Hold each distinct value against its column's rule once (10,000 rows share most of their values)."""
-    problems = []
+    problems: list[str] = []
     for column, rule in schema["properties"].items():
         required = column in schema.get("required", [])
         if not (required or rule.keys() & {"enum", "pattern"}):
@@ -175,8 +179,19 @@ def cell_problems(path: Path, rows: list[Row], schema: dict) -> list[str]:
             if value not in verdicts:
                 verdicts[value] = cell_problem(value, rule, required)
             if verdicts[value]:
-                problems.append((row.number, f"{path}, row {row.number}, column {column}: {verdicts[value]}"))
-    return [problem for _, problem in sorted(problems)]
+                problems.append(f"{path}, row {row.number}, column {column}: {verdicts[value]}")
+    return in_order(problems)
+
+
+def row_of(problem: str) -> int:
+    """Find the row that a message is about; 0 where it is about the whole file."""
+    match = re.search(r", row (\d+)[,:]", problem)
+    return int(match[1]) if match else 0
+
+
+def in_order(problems: Iterable[str]) -> list[str]:
+    """Put messages about one table into the order of its rows."""
+    return sorted(problems, key=row_of)
 
 
 def cell_problem(value: str, rule: dict, required: bool) -> str | None:

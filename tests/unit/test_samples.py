@@ -1,0 +1,158 @@
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from _genomes import Genomes
+from _samples import read_samples
+from _tables import Row
+
+SCHEMA = yaml.safe_load((Path(__file__).parents[2] / "workflow" / "schemas" / "samples.schema.yaml").read_text())
+COLUMNS = "sample\tlane\torganism\tfq1\tfq2\tlibrary_type\tread_length\tanalyses"
+GENOMES = Genomes(
+    {"homo_sapiens": Row(), "homo_sapiens_t2t": Row(), "My_yeast": Row()},
+    {
+        "homo_sapiens": {"homo_sapiens"},
+        "human": {"homo_sapiens", "homo_sapiens_t2t"},
+        "my_yeast": {"My_yeast"},
+        "fly": set(),
+    },
+)
+
+
+def read(folder, *rows, columns=COLUMNS, genomes=GENOMES, **options):
+    path = folder / "samples.tsv"
+    padded = [row + "\t" * (columns.count("\t") - row.count("\t")) for row in rows]
+    path.write_text("\n".join([columns, *padded]) + "\n")
+    samples, problems = read_samples(path, SCHEMA, genomes, **options)
+    return samples, [problem.removeprefix(f"{folder}/") for problem in problems]
+
+
+def test_gathers_lanes_into_samples_in_the_order_of_the_table(tmp_path):
+    samples, problems = read(
+        tmp_path,
+        "a\t1\tHomo sapiens\t./my reads//a 1.fq\ta2.fq\tISR\t100",
+        "b\t1\tmy yeast\ts3://bucket//b.fq",
+        "a\t2\thomo_sapiens\tA1.fq\tA2.fq\tISR\t100",
+    )
+    assert problems == []
+    a, b = samples["a"], samples["b"]
+    assert (a.name, a.organism, a.analyses) == ("a", "homo_sapiens", {"quant"})
+    assert (a.fq1, a.fq2, a.read_length) == (("my reads/a 1.fq", "A1.fq"), ("a2.fq", "A2.fq"), 100)
+    assert (b.organism, b.fq1, b.fq2) == ("My_yeast", ("s3://bucket//b.fq",), ())
+    assert (b.read_length, b.library_type) == (None, "A")
+
+
+def test_a_table_without_samples_is_fine(tmp_path):
+    assert read(tmp_path) == ({}, [])
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        ("a b\t1\tfly\ta.fq", "sample: 'a b' is not allowed; the sample's name"),
+        ("a/b\t1\tfly\ta.fq", "sample: 'a/b' is not allowed; the sample's name"),
+        (".a\t1\tfly\ta.fq", "sample: '.a' is not allowed; the sample's name"),
+        (f"{'a' * 101}\t1\tfly\ta.fq", f"sample: '{'a' * 101}' is not allowed; the sample's name"),
+        ("\t1\tfly\ta.fq", "sample: the cell is empty; fill it in"),
+        ("a\tL 1\tfly\ta.fq", "lane: 'L 1' is not allowed; the lane's name"),
+        ("a\t1\t\ta.fq", "organism: the cell is empty; fill it in"),
+        ("a\t1\tfl%y\ta.fq", "organism: 'fl%y' is not allowed; an organism of the lock"),
+        ("a\t1\tfly\ta{b}.fq", "fq1: 'a{b}.fq' is not allowed; reads: path or URL of a FASTQ file"),
+        ("a\t1\tfly\ta.fq\tC:\\b.fq", "fq2: 'C:\\\\b.fq' is not allowed; mates of fq1"),
+        ("a\t1\tfly\t~/a.fq", "fq1: '~/a.fq' is not allowed; reads: path or URL of a FASTQ file"),
+        ("a\t1\tfly\t-a.fq", "fq1: '-a.fq' is not allowed; reads: path or URL of a FASTQ file"),
+        ("a\t1\tfly\ta.fq\t\tisr", "library_type: 'isr' is not allowed; did you mean ISR"),
+        ("a\t1\tfly\ta.fq\t\t\t75.5", "read_length: '75.5' is not allowed; mean read length in bases, a whole number"),
+        ("a\t1\tfly\ta.fq\t\t\t\tquant,hla2", "analyses: 'quant,hla2' is not allowed; what is wanted of the sample"),
+        ("a\t1\tfly", "fq1: sample a has no reads here; name a FASTQ file"),
+        ("a\t1\tfly\t\tb.fq", "fq1: sample a has no reads here; move fq2 to fq1"),
+        ("a\t1\tfly\ta.fq\t./a.fq", "fq2: ./a.fq is fq1 as well; name the file of the mates"),
+        ("a\t1\tfly\ta.fq\t\tISR", "fq2: the mate is missing, as ISR is of pairs; name it, or write U, SF, SR or A"),
+        ("a\t1\tfly\ta.fq\tb.fq\tSR", "library_type: SR is of single ends, but fq2 is given; write the type of pairs"),
+        (
+            "a\t1\tHomo sapien\ta.fq",
+            "organism: the lock has no 'Homo sapien'; did you mean homo_sapiens",
+        ),
+        ("a\t1\thuman\ta.fq", "organism: 'human' may be homo_sapiens or homo_sapiens_t2t; write the one that is meant"),
+    ],
+)
+def test_says_what_is_wrong_with_a_row_and_what_to_do(tmp_path, row, expected):
+    samples, (problem,) = read(tmp_path, row)
+    assert samples == {}
+    assert problem.startswith(f"samples.tsv, row 2, column {expected}")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        ("a\t1\tfly\ta.fq", "a\t1\tfly\tb.fq", "lane: sample a has a lane '1' in row 2 already; give each of its rows"),
+        ("a\t\tfly\ta.fq", "a\t\tfly\tb.fq", "lane: sample a has a lane '1' in row 2 already; give each of its rows"),
+        ("a\t1\tfly\ta.fq", "b\t1\tfly\t./a.fq", "fq1: ./a.fq is in row 2 already; name each file once"),
+        ("a\t1\tfly\ta.fq\tA.fq", "b\t1\tfly\tb.fq\ta.fq", "fq2: a.fq is in row 2 already; name each file once"),
+        (
+            "a\t1\tfly\ta.fq\tA.fq",
+            "a\t2\tfly\tb.fq",
+            "fq2: the mate is missing here, unlike in row 2 of the same sample",
+        ),
+        (
+            "a\t1\tfly\ta.fq",
+            "a\t2\tfly\tb.fq\tB.fq",
+            "fq2: the mate is given here, unlike in row 2 of the same sample a",
+        ),
+        (
+            "a\t1\tfly\ta.fq",
+            "a\t2\tHomo sapiens\tb.fq",
+            "organism: 'Homo sapiens' here, but 'fly' in row 2 of the same",
+        ),
+        (
+            "a\t1\tfly\ta.fq",
+            "a\t2\tfly\tb.fq\t\tU",
+            "library_type: 'U' here, but 'A' in row 2 of the same sample a; make",
+        ),
+        (
+            "a\t1\tfly\ta.fq",
+            "a\t2\tfly\tb.fq\t\t\t9",
+            "read_length: '9' here, but nothing in row 2 of the same sample a;",
+        ),
+        ("a\t1\tfly\ta.fq", "A\t1\tfly\tb.fq", "sample: A differs from a in row 2 only by case, and some file systems"),
+    ],
+)
+def test_says_which_rows_do_not_go_together(tmp_path, first, second, expected):
+    _, (problem,) = read(tmp_path, first, second)
+    assert problem.startswith(f"samples.tsv, row 3, column {expected}")
+
+
+def test_one_mistake_is_one_message_and_all_come_in_the_order_of_the_rows(tmp_path):
+    _, problems = read(tmp_path, "a\t1\tfly\ta.fq", "a\t2\tfly\ta.fq\t\tisr", '"b\t1\tfly', "a\t2\tbee\tc.fq")
+    assert [problem[13:].split(":")[0] for problem in problems] == [
+        "row 3, column library_type",
+        "row 3, column fq1",
+        "row 4",
+        "row 5, column organism",
+        "row 5, column lane",
+    ]
+
+
+def test_says_nothing_of_an_organism_while_the_lock_is_not_whole(tmp_path):
+    assert read(tmp_path, "a\t1\tbee\ta.fq", genomes=Genomes(complete=False))[1] == []
+
+
+def test_looks_for_local_files_only(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("my reads").mkdir()
+    Path("my reads/a 1.fq").touch()
+    rows = ["a\t1\tfly\tmy reads/a 1.fq", "b\t1\tfly\ts3://bucket/b.fq", "c\t1\tfly\tmy reads\tc.fq"]
+    _, problems = read(tmp_path, *rows, look_for_files=True)
+    assert problems == [
+        f"samples.tsv, row 4, column {column}: there is no file {name} below {tmp_path}; correct the path"
+        for column, name in (("fq1", "my reads"), ("fq2", "c.fq"))
+    ]
+
+
+def test_reads_ten_thousand_samples_in_less_than_a_second(tmp_path):
+    rows = [f"s{number}\t1\thomo_sapiens\ts{number}_1.fq.gz\ts{number}_2.fq.gz" for number in range(10_000)]
+    start = time.process_time()
+    samples, problems = read(tmp_path, *rows)
+    assert (len(samples), problems) == (10_000, [])
+    assert time.process_time() - start < 1  # 0.2 s
