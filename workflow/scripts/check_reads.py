@@ -1,11 +1,25 @@
 """Read all reads of a sample once, as they come from the sequencer: are they whole, how many, how long?"""
 
+import gzip
 import json
+import zlib
 from datetime import UTC, datetime
 from itertools import zip_longest
 from pathlib import Path
 
 import dnaio
+from isal import isal_zlib
+
+# What a file that was cut, mixed up or damaged raises. An error of the disk or the network is another matter: it fails
+# the job, which is tried again.
+DAMAGED = (dnaio.FileFormatError, EOFError, ValueError, gzip.BadGzipFile, zlib.error, isal_zlib.error)
+OTHER_FORMATS = {
+    b"CRAM": "a CRAM file",
+    b"BZh": "a bzip2 file",
+    b"\xfd7zXZ": "an xz file",
+    b"\x28\xb5\x2f\xfd": "a Zstandard file",
+    b"PK\x03\x04": "a zip file",
+}
 
 
 class BrokenReads(ValueError):
@@ -24,10 +38,14 @@ def count_lane(fq1: Path, fq2: Path | None) -> tuple[int, int]:
             for first, second in pairs:
                 reads += 2
                 bases += len(first) + len(second)
-    except (dnaio.FileFormatError, OSError, EOFError, ValueError) as error:
+    except DAMAGED as error:
         count_single(fq1)  # tells which of the two is broken, where it is one of them alone
         count_single(fq2)
-        raise BrokenReads(f"{fq1} and {fq2} are no mates of each other: {error}; bring both files again") from error
+        raise BrokenReads(
+            f"{fq1} and {fq2} are no mates of each other: {tell(error)}; bring both files again"
+        ) from error
+    if reads == 0:
+        raise BrokenReads(f"{fq1} and {fq2} hold no reads; leave the lane out or bring the files again")
     return reads, bases
 
 
@@ -41,19 +59,26 @@ def count_single(path: Path) -> tuple[int, int]:
                 bases += len(read)
     except EOFError as error:
         raise BrokenReads(f"{path} ends in the middle of its gzip stream: it was cut; bring the file again") from error
-    except (dnaio.FileFormatError, OSError, ValueError) as error:
-        raise BrokenReads(f"{path}: {error}; bring the file again") from error
+    except DAMAGED as error:
+        raise BrokenReads(f"{path}: {tell(error)}; bring the file again") from error
     if reads == 0:
         raise BrokenReads(f"{path} holds no reads; leave the lane out or bring the file again")
     return reads, bases
 
 
+def tell(error: Exception) -> str:
+    """Say in a few words what is wrong with a file, and in which line."""
+    message = str(error).removeprefix("Error in sequence file at unknown line: ").rstrip(".")
+    return message if len(message) < 200 else f"{message[:200]}..."
+
+
 def refuse_other_formats(path: Path) -> None:
     """Raise BrokenReads for a file that is something else than its name says."""
     with path.open("rb") as file:
-        start = file.read(4)
-    if start == b"CRAM":
-        raise BrokenReads(f"{path} is a CRAM file, not FASTQ; convert it to FASTQ, or bring the reads")
+        start = file.read(8)
+    for magic, name in OTHER_FORMATS.items():
+        if start.startswith(magic):
+            raise BrokenReads(f"{path} is {name}, not FASTQ; bring the reads as FASTQ, plain or gzip")
     if start and path.suffix == ".gz" and start[:2] != b"\x1f\x8b":
         raise BrokenReads(f"{path} is not gzip, though its name says so; bring the file again or rename it")
 

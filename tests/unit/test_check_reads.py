@@ -1,0 +1,178 @@
+import bz2
+import gzip
+import json
+import random
+from pathlib import Path
+
+import pytest
+from check_reads import check_sample, choose_k, main
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.toy.break_reads import break_reads
+
+
+def fastq(names: list[str], bases: int = 10) -> bytes:
+    rng = random.Random(1)
+    return "".join(f"@{n}\n{''.join(rng.choices('ACGT', k=bases))}\n+\n{'I' * bases}\n" for n in names).encode()
+
+
+MATES = tuple(fastq([f"r{n}/{mate}" for n in range(500)]) for mate in (1, 2))
+ZIPPED = tuple(gzip.compress(mate) for mate in MATES)
+WHOLE = {"success": True, "reason": None, "reads": 500, "mean_read_length": 10}
+
+
+@pytest.fixture
+def put(tmp_path):
+    """Write a file into the test's folder; return its path."""
+
+    def write(name: str, content: bytes) -> Path:
+        (tmp_path / name).write_bytes(content)
+        return tmp_path / name
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ("truncated", "x_1.fastq.gz ends in the middle of its gzip stream: it was cut; bring the file again"),
+        (
+            "unequal_mates",
+            "x_2.fastq.gz are no mates of each other: Reads are improperly paired. There are more reads in file 1 than "
+            "in file 2; bring both files again",
+        ),
+        (
+            "long_quality",
+            "x_1.fastq.gz: Error in FASTQ file at line 12: Length of sequence and qualities differ; bring",
+        ),
+        ("empty", "x_2.fastq.gz hold no reads; leave the lane out or bring the files again"),
+        ("cram", "x_1.fastq.gz is a CRAM file, not FASTQ; bring the reads as FASTQ, plain or gzip"),
+    ],
+)
+def test_each_kind_of_broken_pair_is_told_with_file_and_remedy(put, kind, reason):
+    fq1, fq2 = (put(f"x_{n}.fastq.gz", content) for n, content in enumerate(break_reads(kind, ZIPPED), start=1))
+    verdict = check_sample([(fq1, fq2)])
+    assert verdict["success"] is False
+    assert reason in verdict["reason"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ("truncated", "x.fastq.gz ends in the middle of its gzip stream"),
+        ("long_quality", "Length of sequence and qualities differ"),
+        ("empty", "x.fastq.gz holds no reads; leave the lane out"),
+        ("cram", "x.fastq.gz is a CRAM file"),
+    ],
+)
+def test_each_kind_of_broken_single_end_is_told_with_file_and_remedy(put, kind, reason):
+    (content,) = break_reads(kind, ZIPPED[:1])
+    assert reason in check_sample([(put("x.fastq.gz", content), None)])["reason"]
+
+
+@pytest.mark.parametrize("broken", [1, 2])
+@pytest.mark.parametrize("kind", ["truncated", "long_quality", "empty", "cram"])
+def test_of_a_pair_the_broken_file_is_named(put, kind, broken):
+    contents = list(ZIPPED)
+    contents[broken - 1] = break_reads(kind, (ZIPPED[broken - 1],))[0]
+    fq1, fq2 = (put(f"x_{n}.fastq.gz", content) for n, content in enumerate(contents, start=1))
+    assert f"x_{broken}.fastq.gz" in check_sample([(fq1, fq2)])["reason"].partition(":")[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("x.fq", b"", "x.fq holds no reads"),
+        ("x.fq.gz", gzip.compress(b""), "x.fq.gz holds no reads"),
+        ("x.fq", MATES[0][:-25], "line 1997: Premature end of file"),
+        ("x.fq", b">a\nACGT\n", "x.fq: Error in FASTQ file"),
+        ("x.fq", b"@a\nAC\nGT\n+\nIIII\n", "expected to start with '+'"),
+        ("x.fq", bz2.compress(MATES[0]), "x.fq is a bzip2 file, not FASTQ; bring the reads as FASTQ, plain or gzip"),
+        ("x.fq.gz", MATES[0], "x.fq.gz is not gzip, though its name says so; bring the file again or rename it"),
+        ("x.fq.gz", gzip.compress(b"BAM\1" + bytes(5000)), "x.fq.gz: Error in FASTQ file"),
+        ("x.fq.gz", ZIPPED[0][:200] + bytes([ZIPPED[0][200] ^ 255]) + ZIPPED[0][201:], "x.fq.gz: Error -3"),
+        ("x.fq.gz", (ZIPPED[0] * 2)[:-30], "x.fq.gz ends in the middle of its gzip stream"),
+        ("x.fq", bytes(range(256)), "Non-ASCII"),
+    ],
+)
+def test_other_files_that_are_no_reads_are_told(put, name, content, reason):
+    verdict = check_sample([(put(name, content), None)])
+    assert reason in verdict["reason"]
+    assert len(verdict["reason"]) < 500
+
+
+def test_mates_whose_names_are_out_of_step_are_told_by_name(put):
+    others = fastq([f"q{n}/2" for n in range(500)])
+    reason = check_sample([(put("x_1.fq", MATES[0]), put("x_2.fq", others))])["reason"]
+    assert "no mates of each other" in reason and "'r0/1' in file 1 does not match 'q0/2'" in reason
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reads"),
+    [
+        ("x.fq", MATES[0], 500),
+        ("x.fq", MATES[0].replace(b"\n", b"\r\n"), 500),
+        ("x.fq", MATES[0].rstrip(b"\n"), 500),
+        ("x.fq", ZIPPED[0], 500),
+        ("x.fq.gz", ZIPPED[0] + ZIPPED[1], 1000),
+        ("x.fq.gz", ZIPPED[0] + bytes(512), 500),
+    ],
+    ids=["plain", "Windows line ends", "no last line end", "gzip named plain", "two gzip members", "padded gzip"],
+)
+def test_whole_files_are_counted_however_they_are_written(put, name, content, reads):
+    assert check_sample([(put(name, content), None)]) == WHOLE | {"reads": reads}
+
+
+def test_pairs_and_lanes_are_counted_together(put):
+    pair = put("a_1.fq.gz", ZIPPED[0]), put("a_2.fq", MATES[1])
+    longer = tuple(put(f"b_{mate}.fq", fastq(["r"] * 250, bases=40)) for mate in (1, 2))
+    assert check_sample([pair, longer]) == WHOLE | {"reads": 1500, "mean_read_length": 20}
+
+
+def test_one_broken_lane_breaks_the_sample(put):
+    sound, empty = put("a.fq", MATES[0]), put("b.fq", b"")
+    assert "b.fq holds no reads; leave the lane out" in check_sample([(sound, None), (empty, None)])["reason"]
+
+
+def test_a_file_that_cannot_be_read_fails_the_job_and_not_the_sample(tmp_path):
+    with pytest.raises(OSError):
+        check_sample([(tmp_path / "absent.fq", None)])
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    lengths=st.lists(st.integers(1, 300), min_size=1, max_size=40),
+    zipped=st.booleans(),
+    end=st.sampled_from(["\n", "\r\n"]),
+)
+def test_reads_and_bases_are_counted_exactly(tmp_path_factory, lengths, zipped, end):
+    text = end.join(part for n, size in enumerate(lengths) for part in (f"@r{n} x", "A" * size, "+", "@" * size)) + end
+    path = tmp_path_factory.mktemp("reads") / ("x.fq.gz" if zipped else "x.fq")
+    path.write_bytes(gzip.compress(text.encode()) if zipped else text.encode())
+    found = check_sample([(path, None)])
+    assert (found["reads"], found["mean_read_length"] * len(lengths)) == (len(lengths), pytest.approx(sum(lengths)))
+
+
+@pytest.mark.parametrize(("length", "k"), [(75, 23), (75.01, 31), (51, 23), (150, 31)])
+def test_reads_over_75_bases_get_k_31(length, k):
+    assert choose_k(length, [31, 23], 75) == k
+
+
+def test_a_sound_sample_leaves_its_numbers_and_its_k(put, tmp_path):
+    main([put("x.fq", MATES[0])], [], None, [31, 23], 75, tmp_path / "out")
+    assert (tmp_path / "out/k.txt").read_text() == "23\n"
+    left = json.loads((tmp_path / "out/reads.json").read_text())
+    assert left.items() >= (WHOLE | {"k": 23}).items()
+
+
+def test_the_length_that_the_manifest_claims_chooses_k(put, tmp_path):
+    main([put("x.fq", MATES[0])], [], 100, [31, 23], 75, tmp_path / "out")
+    assert (tmp_path / "out/k.txt").read_text() == "31\n"
+
+
+def test_a_broken_sample_leaves_its_reason_and_no_k(put, tmp_path):
+    main([put("x.fq", b"")], [], None, [31, 23], 75, tmp_path / "out")
+    assert (tmp_path / "out/failed.txt").read_text().startswith("check_reads: ")
+    assert not (tmp_path / "out/k.txt").exists()
+    assert json.loads((tmp_path / "out/reads.json").read_text())["success"] is False
