@@ -1,7 +1,8 @@
 """What a job runs, and what it may know: command, environment, and what makes two jobs the same."""
 
 import re
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -58,11 +59,16 @@ def code(rule: Any) -> str:
 
 
 @contextmanager
-def own_threads(workflow: Any) -> Iterator[None]:
-    """Let rules have the threads they ask for: the driver's --cores say nothing about an instance."""
+def own_threads(workflow: Any, jobs: Iterable[Any]) -> Iterator[None]:
+    """Let jobs have the threads their rules ask for: the driver's --cores say nothing about an instance."""
     cores = workflow.global_resources["_cores"]
+    if cores.value is None or cores.value == sys.maxsize:
+        yield
+        return
     workflow.global_resources["_cores"] = None
     try:
+        for job in jobs:
+            job.attempt = job.attempt  # has Snakemake evaluate the job's resources again
         yield
     finally:
         workflow.global_resources["_cores"] = cores

@@ -6,11 +6,10 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
@@ -19,23 +18,21 @@ from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
 from snakemake_interface_executor_plugins.settings import SharedFSUsage
 
 from . import commands, failures, submission
-from .adoption import Orphans, find_jobs
+from .adoption import Orphans
 from .capacity import Capacity
 from .clients import Clients, is_expired
 from .ground import ground_of, state_prefix
-from .job_definitions import Definitions
 from .ledger import Ledger, token
 from .manifest import common_ends
 from .needs import Needs, Refusal, needs_of
 from .outcomes import Outcome, grown
 from .polling import Pace, Poller
 from .progress import Progress
-from .registry import Batch, Flight, Registry, ids_to_end
-from .settings import ExecutorSettings, pairs
+from .registry import Batch, Flight, ids_to_end
+from .sender import Sender
+from .settings import ExecutorSettings
 from .trace import Trace
 
-T = TypeVar("T")
-SENDERS = 8
 WAITING = {"SUBMITTED", "PENDING", "RUNNABLE"}
 
 
@@ -45,11 +42,9 @@ class Executor(RemoteExecutor):
 
     def __post_init__(self) -> None:
         self.settings: ExecutorSettings = self.workflow.executor_settings
-        self.stopping = threading.Event()
         self.wake = threading.Event()
         try:
             self.ground = ground_of(self.settings)
-            self.tags = pairs(self.settings.tags)
             address = state_prefix(self.settings, self.workflow.storage_settings.default_storage_prefix)
             self.workdir = str(self.workflow.workdir_init)
             storage = self.workflow.storage_settings.default_storage_prefix or ""
@@ -67,14 +62,12 @@ class Executor(RemoteExecutor):
                 "Snakemake assumes that jobs share a file system with this machine. On AWS Batch they do not: add "
                 "--shared-fs-usage none (and a default storage), or mount what they share with --fishladder-volumes."
             )
-        self.registry, self.poller = Registry(), Poller(self.clients, self.ledger)
-        self.definitions = Definitions(self.clients, self.ground)
-        self.capacity, self.rate = Capacity(self.clients), submission.Rate(self.settings.submit_rate)
+        self.sender = Sender(self.clients, self.ledger, self.settings, self.ground, self.logger)
+        self.poller, self.capacity = Poller(self.clients, self.ledger), Capacity(self.clients)
         self.orphans = Orphans(self.poller, self.ledger, self.logger.info)
         self.pace = Pace(self.settings.poll_interval, self.settings.poll_limit)
-        self.trace = Trace(Path(self.settings.trace) if self.settings.trace else None, self.tags)
+        self.trace = Trace(Path(self.settings.trace) if self.settings.trace else None, self.sender.tags)
         self.progress = Progress()
-        self.pool = ThreadPoolExecutor(SENDERS, thread_name_prefix="fishladder")
         self.memory_floor: dict[str, int] = {}
         self.unsettled: dict[str, int] = {}
         self.batch_of: dict[JobExecutorInterface, Batch] = {}
@@ -90,15 +83,14 @@ class Executor(RemoteExecutor):
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
         self.refuse_early()
-        self.with_credentials(self.orphans.load)
+        self.sender.with_credentials(self.orphans.load)
 
     def run_job(self, job: JobExecutorInterface) -> None:
         self.run_jobs([job])
 
     def run_jobs(self, jobs: list[JobExecutorInterface]) -> None:
         """Adopt what an earlier driver left, submit the rest; what is wrong with one job is told for that job."""
-        with commands.own_threads(self.workflow):
-            self.lift_threads(jobs)
+        with commands.own_threads(self.workflow, jobs):
             if not self.began:
                 self.begin()
             fresh: list[tuple[JobExecutorInterface, Needs, str]] = []
@@ -113,14 +105,9 @@ class Executor(RemoteExecutor):
                     self.refuse(job, str(refusal))
             alike = submission.plan(fresh, lambda one: (rule_of(one[0]), one[1]), self.settings.array_size)
             ready = [(self.batch(some[0]), [one[0] for one in some], self.rows(some)) for some in alike]
-        sent = [self.pool.submit(self.send, *one) for one in ready]
+        sent = [self.sender.pool.submit(self.sender.send, *one) for one in ready]
         for (batch, members, _), future in zip(ready, sent, strict=True):
             self.submitted(batch, members, future.exception())
-
-    def lift_threads(self, jobs: Iterable[Any]) -> None:
-        """Evaluate resources again where the driver's --cores may have lowered them."""
-        for job in jobs:
-            job.attempt = job.attempt
 
     def needs(self, job: Any, mark: str) -> Needs:
         needs = needs_of(job, self.settings, self.memory_floor.get(mark, 0))
@@ -145,7 +132,7 @@ class Executor(RemoteExecutor):
             self.logger.warning(f"fishladder: cannot tell what instances {queue} has, so requests go unchecked: {why}")
 
     def refuse(self, job: Any, why: str) -> None:
-        job.attempt = max(job.attempt, job.restart_times + 1)
+        last_attempt(job)
         self.report_job_error(SubmittedJobInfo(job), msg=why)
 
     def batch(self, first: tuple[Any, Needs, str]) -> Batch:
@@ -172,30 +159,6 @@ class Executor(RemoteExecutor):
         }
         return header, [{"token": mark, "args": self.get_job_args(job)} for job, _, mark in some]
 
-    def send(self, batch: Batch, members: Sequence[Any], manifest: tuple[dict[str, Any], list[dict[str, Any]]]) -> None:
-        """Write the commands to S3, then submit: in this order, so that a killed driver finds what it did."""
-        header, rows = manifest
-        batch.size = len(rows)
-        definition = self.with_credentials(lambda: self.definitions.arn(batch.needs))
-        self.registry.reserve(batch)
-        reference = self.with_credentials(lambda: self.ledger.open(batch.key, header, rows))
-        tags = submission.tags(batch.rule, self.ledger.workflow, self.tags)
-        request = submission.request(batch.name, definition, batch.needs, reference, batch.size, tags)
-
-        def send() -> str:
-            self.rate.wait()
-            if self.stopping.is_set():
-                raise Refusal("the run was cancelled")
-            return self.clients["batch-submit"].submit_job(**request)["jobId"]
-
-        job_id, batch.doubtful = self.with_credentials(lambda: submission.submit(send, lambda: self.ids_of(batch)))
-        batch.flights = {index: Flight(batch, index, job, job.attempt) for index, job in enumerate(members)}
-        batch.job_id = job_id
-
-    def ids_of(self, batch: Batch) -> list[str]:
-        """All Batch jobs that carry a submission's name, oldest last."""
-        return [job_id for _, job_id in find_jobs(self.clients, [batch.needs.queue], batch.name)]
-
     def submitted(self, batch: Batch, members: Sequence[Any], error: BaseException | None) -> None:
         if error is None:
             self.pace.event()
@@ -204,9 +167,7 @@ class Executor(RemoteExecutor):
             return
         if is_expired(error):
             raise WorkflowError(str(error)) from error
-        self.quietly(lambda: self.ledger.void(batch.key))
-        self.quietly(lambda: self.end(self.ids_of(batch), "submission failed"))
-        self.registry.forget(batch)
+        self.sender.withdraw(batch)
         for job in members:
             self.refuse(job, f"Rule {batch.rule} could not be submitted: {error}")
 
@@ -224,11 +185,11 @@ class Executor(RemoteExecutor):
             return False
         batch, index = found
         if any(self.workflow.dag.finished(one) and one not in self.adopted for one in dependencies(self.dag, job)):
-            self.end([batch.child(index)], "its input was made anew")
+            self.sender.end([batch.child(index)], "its input was made anew")
             return False
         flight = Flight(batch, index, job, job.attempt)
         batch.flights[index] = flight
-        self.registry.reserve(batch)
+        self.sender.registry.reserve(batch)
         self.adopted.add(job)
         self.take_off(flight)
         return True
@@ -269,7 +230,7 @@ class Executor(RemoteExecutor):
         infos = {info.aux["flight"]: info for info in active_jobs}
         landed: set[Flight] = set()
         try:
-            self.with_credentials(lambda: self.look(infos, landed))
+            self.sender.with_credentials(lambda: self.look(infos, landed))
         except Exception as error:
             if is_expired(error):
                 raise WorkflowError(str(error)) from error
@@ -277,7 +238,7 @@ class Executor(RemoteExecutor):
         if self.poller.changed:
             self.poller.changed = False
             self.pace.event()
-        if news := self.progress.news(self.registry.in_air()):
+        if news := self.progress.news(self.sender.registry.in_air()):
             self.logger.info(news)
         for flight, info in infos.items():
             if flight not in landed:
@@ -285,7 +246,7 @@ class Executor(RemoteExecutor):
 
     def look(self, infos: dict[Flight, SubmittedJobInfo], landed: set[Flight]) -> None:
         for flight, outcome in self.poller.look([flight for flight in infos if flight not in landed]):
-            if self.stopping.is_set():
+            if self.sender.stopping.is_set():
                 return
             if outcome.kind != "void" or not self.follow(flight):
                 landed.add(flight)
@@ -303,7 +264,7 @@ class Executor(RemoteExecutor):
     def land(self, flight: Flight, info: SubmittedJobInfo, outcome: Outcome) -> None:
         self.pace.event()
         self.trace.write(flight, outcome)
-        self.registry.land(flight)
+        self.sender.registry.land(flight)
         if outcome.succeeded:
             self.progress.done[flight.batch.rule] += 1
             self.report_job_success(info)
@@ -318,13 +279,12 @@ class Executor(RemoteExecutor):
             flight, outcome, self.last_lines(flight, outcome), self.ground.region, job.restart_times
         )
         if not outcome.repeated and not (outcome.kind == "user" and self.settings.retry_user_errors):
-            # Snakemake repeats a failed job while its attempt is not above restart_times: this was the last one.
-            job.attempt = max(job.attempt, job.restart_times + 1)
+            last_attempt(job)
         self.report_job_error(info, msg=text)
 
     def last_lines(self, flight: Flight, outcome: Outcome) -> list[str]:
         if outcome.end:
-            return self.quietly(lambda: self.ledger.tail(flight.batch.key, outcome.end)) or []
+            return self.sender.quietly(lambda: self.ledger.tail(flight.batch.key, outcome.end)) or []
         return failures.log_lines(self.clients, self.settings.log_group, outcome)
 
     def end_stuck(self, infos: dict[Flight, SubmittedJobInfo], landed: set[Flight]) -> None:
@@ -336,7 +296,7 @@ class Executor(RemoteExecutor):
                 detail = self.poller.describe([str(batch.job_id)]).get(str(batch.job_id), {})
                 queue, environments = self.capacity.environments(batch.needs.queue)
                 why = failures.why_stuck(queue, environments, str(detail.get("statusReason") or ""))
-                self.end(list(ids_to_end(batch)), "never started")
+                self.sender.end(list(ids_to_end(batch)), "never started")
                 for flight in [flight for flight in infos if flight.batch is batch and flight not in landed]:
                     landed.add(flight)
                     told = Outcome("stuck", flight.id, reason=f"no start for {idle / 60:.0f} minutes: {why}")
@@ -374,90 +334,27 @@ class Executor(RemoteExecutor):
             return
         self.unsettled[batch.key] -= 1
         if not self.unsettled[batch.key] and not batch.flights:
-            self.pool.submit(self.quietly, lambda: self.ledger.close(batch.key))
+            self.sender.pool.submit(self.sender.quietly, lambda: self.ledger.close(batch.key))
 
     def cancel(self) -> None:
         """End every job that was submitted or may have been, whether or not Snakemake has heard of it."""
-        self.stopping.set()
         if self.ready:
-            self.pool.shutdown(wait=True, cancel_futures=True)
-            batches = self.registry.in_air()
-            with ThreadPoolExecutor(SENDERS) as pool:
-                left = [
-                    batch
-                    for batch, ended in zip(batches, pool.map(self.cancel_batch, batches), strict=True)
-                    if not ended
-                ]
-            if left:
-                names = ", ".join(batch.job_id or batch.name for batch in left)
-                self.logger.error(
-                    f"fishladder: could not end {len(left)} submissions ({names}). They run on: start the same command "
-                    "again to take them over, or end them in the console."
-                )
+            self.sender.cancel()
         self.shutdown()
 
     def cancel_jobs(self, active_jobs: list[SubmittedJobInfo]) -> None:
         """Snakemake's list is empty while a look is under way: `cancel` uses our own."""
 
-    def cancel_batch(self, batch: Batch) -> bool:
-        def withdraw() -> None:
-            self.ledger.void(batch.key)
-            ids = list(ids_to_end(batch))
-            if batch.doubtful or not batch.job_id:
-                ids += self.ids_of(batch)
-            self.end(ids, "the run was cancelled", quiet=False)
-
-        try:
-            withdraw()
-        except Exception as error:
-            self.logger.error(f"fishladder: {batch.job_id or batch.name}: {error}")
-            return False
-        return True
-
-    def end(self, ids: Iterable[str], why: str, quiet: bool = True) -> None:
-        for job_id in dict.fromkeys(ids):
-            try:
-                self.clients["batch"].terminate_job(jobId=job_id, reason=f"fishladder: {why}")
-            except Exception as error:
-                if not quiet:
-                    raise
-                self.logger.warning(f"fishladder: could not end {job_id}: {error}")
-
     def shutdown(self) -> None:
-        self.stopping.set()
         if self.ready:
-            self.pool.shutdown(wait=True)
+            self.sender.stopping.set()
+            self.sender.pool.shutdown(wait=True)
         super().shutdown()
 
-    def quietly(self, call: Callable[[], T]) -> T | None:
-        """Do what the run does not depend on."""
-        try:
-            return call()
-        except Exception as error:
-            self.logger.debug(f"fishladder: {error}")
-            return None
 
-    def with_credentials(self, call: Callable[[], T]) -> T:
-        """Call; while credentials have expired, say so and try again with those of the moment."""
-        deadline = time.monotonic() + self.settings.credentials_wait
-        told = False
-        while True:
-            try:
-                return call()
-            except Exception as error:
-                if not is_expired(error) or self.stopping.is_set():
-                    raise
-                if not told:
-                    told = True
-                    self.logger.error(
-                        f"fishladder: AWS refuses the credentials ({error}). Submitted jobs run on. Renew the "
-                        f"credentials (aws sso login, or the file) within {self.settings.credentials_wait} s, or run "
-                        "the same command again later: it takes over what runs."
-                    )
-                if time.monotonic() > deadline:
-                    raise
-                self.stopping.wait(min(5.0, max(0.2, self.settings.credentials_wait / 10)))
-                self.clients.renew()
+def last_attempt(job: Any) -> None:
+    """Snakemake repeats a failed job while its attempt is not above restart_times: make this the last one."""
+    job.attempt = max(job.attempt, job.restart_times + 1)
 
 
 def rule_of(job: Any) -> str:
