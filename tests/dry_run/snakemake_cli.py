@@ -15,7 +15,7 @@ def snakemake(folder: Path, *options: str) -> subprocess.CompletedProcess:
     return subprocess.run(command, capture_output=True, text=True, timeout=120)
 
 
-def write_tables(folder: Path, organisms: dict[str, str], samples: dict[str, str], config: str = "") -> None:
+def write_tables(folder: Path, organisms: dict[str, str], samples: dict[str, str], config: str = "trim: {}\n") -> None:
     """Write a configuration, organisms (with their lock) by division, and single-end samples with their reads."""
     (folder / "config").mkdir(parents=True, exist_ok=True)
     (folder / "config" / "config.yaml").write_text(config)

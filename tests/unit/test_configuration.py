@@ -19,7 +19,9 @@ def check(folder, text, typed=None):
     return [problem.removeprefix(f"{folder}/") for problem in problems]
 
 
-@pytest.mark.parametrize("text", ["", "# nothing\n", "\ufeffindex:\r\n  kmers: [31]\r\n", '{"index": {"kmers": [31]}}'])
+@pytest.mark.parametrize(
+    "text", ["{}", "trim: {}\n# nothing\n", "\ufeffindex:\r\n  kmers: [31]\r\n", '{"index": {"kmers": [31]}}']
+)
 def test_takes_what_is_right(tmp_path, text):
     assert check(tmp_path, text) == []
 
@@ -78,6 +80,7 @@ def test_says_what_is_wrong_and_what_to_do(tmp_path, text, expected):
             ", row 3: this is not YAML (could not find expected ':'); look at its colon, quotes and indent",
         ),
         ('samples: "a', ", row 1: this is not YAML (found unexpected end of stream); look at its colon, quotes and"),
+        ("\n# nothing\n", ": the file is empty; write one key or more, as in samples: config/samples.tsv"),
         ("- a", ", row 1: no key found; write each key with a colon and its value"),
         ("trim: {}\nindex: {}\ntrim: {}", ", row 3, key trim: the key is in row 1 already; put both together"),
         (b"samples: \xb5", ", row 1: byte 0xb5 is not UTF-8; save it as text in UTF-8"),

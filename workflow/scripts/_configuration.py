@@ -48,7 +48,7 @@ def read_config_file(path: Path) -> tuple[dict, dict[Keys, int], list[str]]:
     except (yaml.YAMLError, ValueError) as error:
         return {}, {}, [f"{path}: {' '.join(str(error).split())}; correct it"]
     if root is None:
-        return {}, {}, []
+        return {}, {}, [f"{path}: the file is empty; write one key or more, as in samples: config/samples.tsv"]
     if not isinstance(content, dict):
         return (
             {},

@@ -71,7 +71,7 @@ def match_lock(wanted: list[Row], locked: list[Row]) -> tuple[Genomes, list[tupl
     for genome in locked:
         request = (organism_key(genome["requested"]), genome["requested_assembly"])
         by_request[request][genome["division"]].append(genome)
-    suggest = suggest_from({genome["requested"] for genome in locked})
+    suggest = suggest_from(list(dict.fromkeys(genome["requested"] for genome in locked)))
     genomes = Genomes()
     unanswered = []
     for row in wanted:

@@ -105,7 +105,7 @@ def row_problems(rows: list[Row], genomes: Genomes) -> Iterator[tuple[int, str]]
 
 def organism_check(genomes: Genomes) -> Callable[[str], str | None]:
     """Make the check of an organism's name: None where it is one genome, or one that has been reported already."""
-    suggest = suggest_from(genomes.locked.keys() | genomes.names.keys())
+    suggest = suggest_from(list(dict.fromkeys([*genomes.locked, *genomes.names])))
     add = "if it is right, add it to the table of organisms and run `snakemake lock`"
 
     def check(name: str) -> str | None:
