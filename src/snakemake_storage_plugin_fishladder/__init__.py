@@ -82,7 +82,7 @@ class StorageProvider(StorageProviderBase):
 
     def meet(self, workflow: Any) -> None:
         """Learn from the workflow which cache it keeps and below which prefix it works."""
-        self.lookup.iocache = workflow.iocache
+        self.lookup.workflow = workflow
         if self.is_default and not self.default_prefix_is_checked:
             self.default_prefix_is_checked = True
             prefix = workflow.storage_settings.default_storage_prefix

@@ -3,6 +3,7 @@
 import threading
 from contextlib import suppress
 from functools import partial
+from typing import Any
 
 from snakemake_interface_storage_plugins.io import IOCacheStorageInterface
 
@@ -24,10 +25,11 @@ class Lookup:
 
     def __init__(self, s3: S3) -> None:
         self.s3 = s3
-        self.iocache: IOCacheStorageInterface | None = None
+        self.workflow: Any = None
         self.inventories: dict[str, Inventory] = {}
         self.asked = 0
         self.lock = threading.Lock()
+        self._iocache: IOCacheStorageInterface | None = None
 
     def inventory(self, bucket: str) -> Inventory:
         with self.lock:
@@ -36,9 +38,18 @@ class Lookup:
             return self.inventories[bucket]
 
     @property
+    def iocache(self) -> IOCacheStorageInterface | None:
+        """Snakemake's cache, which a workflow has once its rules are read."""
+        return self._iocache or getattr(self.workflow, "iocache", None)
+
+    @iocache.setter
+    def iocache(self, cache: IOCacheStorageInterface) -> None:
+        self._iocache = cache
+
+    @property
     def plans(self) -> bool:
         """Whether nothing changes yet."""
-        return self.iocache is not None and self.iocache.active
+        return self.workflow is not None if self.iocache is None else self.iocache.active
 
     @property
     def lists(self) -> bool:

@@ -20,6 +20,7 @@ HOW_TO_GET_GO = (
     "go is missing, which builds the S3 server MinIO: install it with `apt-get install golang` (1.24 or later)"
 )
 KEYS = {"AWS_ACCESS_KEY_ID": "fishladder", "AWS_SECRET_ACCESS_KEY": "not-a-secret", "AWS_DEFAULT_REGION": "us-east-1"}
+NOT_THE_MACHINES_OWN = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
 
 
 def missing() -> str | None:

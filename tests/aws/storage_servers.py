@@ -12,8 +12,6 @@ from moto.server import ThreadedMotoServer
 
 from tests.aws import minio
 
-NO_CREDENTIALS_OF_THE_MACHINE = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
-
 
 @dataclass
 class Bucket:
@@ -41,7 +39,7 @@ class Bucket:
 def credentials(monkeypatch):
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
-    for name, value in (minio.KEYS | NO_CREDENTIALS_OF_THE_MACHINE).items():
+    for name, value in (minio.KEYS | minio.NOT_THE_MACHINES_OWN).items():
         monkeypatch.setenv(name, value)
 
 

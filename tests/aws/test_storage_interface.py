@@ -1,6 +1,5 @@
 """The storage interface's own test class, on a real server and on moto; then what it leaves out."""
 
-
 import pytest
 from snakemake_interface_storage_plugins.tests import TestStorageBase
 
