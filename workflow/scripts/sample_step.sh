@@ -29,12 +29,13 @@ mark_failed() {
 
 # end_step CODE STEP LOG DIRECTORY...: after a command that failed with CODE, whose messages are in LOG
 end_step() {
-    local code=$1 step=$2 log=$3
+    local code=$1 step=$2 log=$3 reason
     shift 3
-    if [ "$code" -ge 126 ] || grep -qi 'no space left' "$log"; then
+    if [ "$code" -ge 126 ] || grep -qiE 'no space left|bad_alloc|cannot allocate memory' "$log"; then
         exit "$code"
     fi
-    fail_sample "$step: $(grep -i -E 'error|invalid|fail|exception' "$log" | tail -n 1 | tr -d '\033' | cut -c 1-400)" "$@"
+    reason=$(grep -iE 'error|invalid|fail|exception' "$log" || cat "$log")
+    fail_sample "$step: $(tail -n 1 <<<"$reason" | sed 's/\x1b\[[0-9;]*m//g' | cut -c 1-400)" "$@"
 }
 
 # stream_reads FQ1... -- [FQ2...]: the reads of all lanes, one file after the other, plain or gzip; mates in turns
@@ -46,18 +47,26 @@ stream_reads() {
     done
     shift
     if [ $# -eq 0 ]; then
-        gzip -cdf "${first[@]}"
+        stream_files "${first[@]}"
     else
-        awk -v mates=<(gzip -cdf "$@") \
+        awk -v mates=<(stream_files "$@") \
             '{ print } NR % 4 == 0 { for (line = 0; line < 4; line++) { getline mate < mates; print mate } }' \
-            <(gzip -cdf "${first[@]}")
+            <(stream_files "${first[@]}")
     fi
+}
+
+# stream_files FILE...: awk gives the last line of a file its end, where that lacks, so that no two lines become one
+stream_files() {
+    local file
+    for file in "$@"; do
+        gzip -cdf "$file" | awk 1
+    done
 }
 
 # find_adapter FQ SCRATCH: the adapter of single-end reads, as fastp finds it in the first 100,000 of them, or nothing
 find_adapter() {
     head -n 400000 <(gzip -cdf "$1") >"$2.fastq"
-    fastp --in1 "$2.fastq" --json "$2.json" --html /dev/null --thread 1 2>/dev/null
-    sed -n 's/.*"read1_adapter_sequence": "\([ACGT]*\)".*/\1/p' "$2.json"
-    rm "$2.fastq" "$2.json"
+    fastp --in1 "$2.fastq" --json "$2.json" --html /dev/null --thread 1 --dont_eval_duplication 2>/dev/null &&
+        sed -n 's/.*"read1_adapter_sequence": "\([ACGT]*\)".*/\1/p' "$2.json"
+    rm -f "$2.fastq" "$2.json"
 }

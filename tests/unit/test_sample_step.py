@@ -1,0 +1,143 @@
+import gzip
+import random
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.toy.make_reads import ADAPTERS
+
+STEP = Path(__file__).parents[2] / "workflow/scripts/sample_step.sh"
+
+
+def bash(commands: str, folder: Path) -> subprocess.CompletedProcess:
+    """Run commands as Snakemake runs a rule's shell, with our functions."""
+    script = f"set -euo pipefail; source {STEP}\n{commands}"
+    return subprocess.run(["bash", "-c", script], cwd=folder, capture_output=True, text=True)
+
+
+def fastq(name: str, reads: int, bases: int = 100, insert: int | None = None) -> str:
+    """Random reads; those of fragments of about `insert` bases go on into the adapter."""
+    rng = random.Random(name)
+    records = []
+    for number in range(reads):
+        size = rng.randint(insert - 20, insert + 20) if insert else bases
+        sequence = ("".join(rng.choices("ACGT", k=size)) + ADAPTERS[0] + "A" * bases)[:bases]
+        records.append(f"@{name}:{number}\n{sequence}\n+\n{'I' * bases}\n")
+    return "".join(records)
+
+
+def in_turns(first: str, second: str) -> str:
+    one, two = (text.splitlines(keepends=True) for text in (first, second))
+    return "".join("".join([*one[n : n + 4], *two[n : n + 4]]) for n in range(0, len(one), 4))
+
+
+@pytest.fixture
+def lanes(tmp_path) -> dict[str, str]:
+    """Two lanes of pairs: gzip and plain; the files of the first lane lack the end of their last line."""
+    texts = {name: fastq(name, 300) for name in ("a1", "a2", "b1", "b2")}
+    for name, text in texts.items():
+        text = text.removesuffix("\n") if name.startswith("a") else text
+        (tmp_path / name).write_bytes(gzip.compress(text.encode()) if name.endswith("1") else text.encode())
+    return texts
+
+
+def test_a_failure_leaves_its_reason_alone_in_each_directory(tmp_path):
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one/half a result").touch()
+    assert bash("fail_sample 'step: it broke' one 'the other'", tmp_path).returncode == 0
+    for folder in ("one", "the other"):
+        (left,) = (tmp_path / folder).iterdir()
+        assert (left.name, left.read_text()) == ("failed.txt", "step: it broke\n")
+
+
+def test_a_failure_is_passed_on_word_for_word(tmp_path):
+    bash("fail_sample 'check: 100% \"bad\" \\n $x' earlier", tmp_path)
+    assert bash("pass_on_failure earlier later && exit 0; exit 9", tmp_path).returncode == 0
+    assert (tmp_path / "later/failed.txt").read_text() == 'check: 100% "bad" \\n $x\n'
+    bash("mark_failed later quant.sf", tmp_path)
+    assert (tmp_path / "quant.sf").read_text() == '# no result: check: 100% "bad" \\n $x\n'
+
+
+def test_where_nothing_failed_nothing_is_passed_on(tmp_path):
+    (tmp_path / "earlier").mkdir()
+    outcome = bash("pass_on_failure earlier later && exit 9; mark_failed earlier quant.sf && exit 9; exit 0", tmp_path)
+    assert outcome.returncode == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["earlier"]
+
+
+@pytest.mark.parametrize(
+    ("log", "reason"),
+    [
+        ("reading\n\033[1m\033[31m[error] no fragment maps\033[0m\nfastp v0.23\n", "[error] no fragment maps"),
+        ("ERROR: igzip\nlater ERROR: no quality\nTime\n", "later ERROR: no quality"),
+        ("it just stopped\n", "it just stopped"),
+        ("invalid " + "x" * 999 + "\n", "invalid " + "x" * 392),
+    ],
+)
+def test_a_command_that_fails_ends_its_sample_with_its_last_complaint(tmp_path, log, reason):
+    (tmp_path / "log").write_text(log)
+    assert bash("(exit 1) || end_step $? trim_reads log out", tmp_path).returncode == 0
+    assert (tmp_path / "out/failed.txt").read_text() == f"trim_reads: {reason}\n"
+
+
+@pytest.mark.parametrize(
+    ("code", "log"),
+    [
+        (137, ""),
+        (143, ""),
+        (127, "fastp: command not found"),
+        (1, "write: No space left on device"),
+        (255, "terminate called after throwing an instance of 'std::bad_alloc'"),
+    ],
+)
+def test_a_command_that_was_killed_or_lacked_room_fails_its_job(tmp_path, code, log):
+    (tmp_path / "log").write_text(log)
+    assert bash(f"(exit {code}) || end_step $? trim_reads log out", tmp_path).returncode == code
+    assert not (tmp_path / "out").exists()
+
+
+def test_lanes_of_single_ends_follow_each_other(lanes, tmp_path):
+    assert bash("stream_reads a1 b2 --", tmp_path).stdout == lanes["a1"] + lanes["b2"]
+
+
+def test_lanes_of_pairs_follow_each_other_mates_in_turns(lanes, tmp_path):
+    expected = in_turns(lanes["a1"], lanes["a2"]) + in_turns(lanes["b1"], lanes["b2"])
+    assert bash("stream_reads a1 b1 -- a2 b2", tmp_path).stdout == expected
+
+
+@pytest.mark.parametrize("threads", [1, 2, 4])
+def test_fastp_makes_of_two_lanes_what_it_makes_of_the_two_files_joined_in_the_order_of_the_reads(
+    lanes, tmp_path, threads
+):
+    for mate in "12":
+        (tmp_path / f"joined{mate}.fq").write_text(lanes[f"a{mate}"] + lanes[f"b{mate}"])
+    tail = f"--thread {threads} --json x.json --html /dev/null"
+    bash(f"stream_reads a1 b1 -- a2 b2 | fastp --stdin --interleaved_in --out1 o1.fq --out2 o2.fq {tail}", tmp_path)
+    bash(f"fastp --in1 joined1.fq --in2 joined2.fq --out1 e1.fq --out2 e2.fq {tail}", tmp_path)
+    for mate in "12":
+        ours = (tmp_path / f"o{mate}.fq").read_text()
+        assert ours == (tmp_path / f"e{mate}.fq").read_text()
+        names = [(line[1], int(line[4:])) for line in ours.splitlines()[::4]]
+        assert names == sorted(names) and len(names) > 500
+
+
+def test_the_adapter_of_single_ends_is_found_and_cut_as_fastp_does_with_a_file(tmp_path):
+    (tmp_path / "reads.fq").write_text(fastq("r", 20_000, insert=70))
+    (tmp_path / "reads.fq.gz").write_bytes(gzip.compress((tmp_path / "reads.fq").read_bytes()))
+    found = bash("find_adapter reads.fq.gz start", tmp_path).stdout.strip()
+    assert found == ADAPTERS[0]
+    tail = "--thread 2 --json x.json --html /dev/null"
+    bash(f"stream_reads reads.fq.gz -- | fastp --stdin --adapter_sequence {found} --out1 ours.fq {tail}", tmp_path)
+    bash(f"fastp --in1 reads.fq --out1 theirs.fq {tail}", tmp_path)
+    ours = (tmp_path / "ours.fq").read_text()
+    assert ours == (tmp_path / "theirs.fq").read_text()
+    assert ADAPTERS[0][:12] not in ours
+    assert sorted(path.name for path in tmp_path.glob("start*")) == []
+
+
+@pytest.mark.parametrize("text", [fastq("r", 500), fastq("r", 11_000), "this is no FASTQ\n"])
+def test_where_there_is_no_adapter_none_is_found(tmp_path, text):
+    (tmp_path / "reads.fq").write_text(text)
+    outcome = bash('adapter=$(find_adapter reads.fq start); echo "<$adapter>"', tmp_path)
+    assert (outcome.returncode, outcome.stdout) == (0, "<>\n")
