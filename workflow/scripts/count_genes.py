@@ -1,47 +1,24 @@
-"""From Salmon's transcripts to genes, as tximport does it (https://doi.org/10.12688/f1000research.7563.2)."""
+"""One sample's transcripts summed to genes; a sample that failed says so again, in place of a table."""
 
 from pathlib import Path
 
-import pandas as pd
-from pytximport import tximport
 
-COLUMNS = ["counts", "abundance", "length"]
+def count_sample(quant: Path, tx2gene: Path, output: Path) -> None:
+    # Imported where it is needed: it takes 2 CPU seconds, which a failed sample need not pay for.
+    import pandas as pd
+    from _gene_counts import COLUMNS, count_genes
 
-
-def count_genes(quants: list[Path], tx2gene: Path, samples: list[str]) -> dict[str, pd.DataFrame]:
-    """Sum transcripts to genes; return genes x samples tables: counts, abundance (TPM) and length (bases).
-
-    Counts are lengthScaledTPM: abundance times the gene's mean length over these samples, scaled to each sample's
-    library size; so they depend on which samples are counted together.
-    """
-    genes = tximport(
-        [str(quant) for quant in quants],
-        data_type="salmon",
-        transcript_gene_map=str(tx2gene),
-        counts_from_abundance="length_scaled_tpm",
-        ignore_transcript_version=False,  # its default cuts ids at the dot, which many ids hold
-        ignore_after_bar=False,
-        output_type="xarray",
-        return_data=True,
-    )
-    index = pd.Index(genes.coords["gene_id"].to_numpy(), name="gene_id")
-    return {
-        column: pd.DataFrame(genes[column].to_numpy(), index=index, columns=samples).sort_index() for column in COLUMNS
-    }
-
-
-def one_sample(quant: Path, tx2gene: Path) -> pd.DataFrame:
     tables = count_genes([quant], tx2gene, ["sample"])
-    return pd.DataFrame({column: tables[column]["sample"] for column in COLUMNS})
+    pd.DataFrame({column: tables[column]["sample"] for column in COLUMNS}).to_csv(output, sep="\t")
 
 
 def main(quant: Path, tx2gene: Path, output: Path) -> None:
     with quant.open() as rows:
         first = rows.readline()
-    if first.startswith("#"):  # the sample failed: say so again, in place of a table
+    if first.startswith("#"):
         output.write_text(first)
     else:
-        one_sample(quant, tx2gene).to_csv(output, sep="\t")
+        count_sample(quant, tx2gene, output)
 
 
 if __name__ == "__main__":

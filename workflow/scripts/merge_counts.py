@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pandas as pd
-from count_genes import COLUMNS, count_genes
+from _gene_counts import COLUMNS, count_genes
 
 
 def finished(records: list[Path]) -> list[str]:
