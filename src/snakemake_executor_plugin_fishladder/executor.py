@@ -292,7 +292,7 @@ class Executor(RemoteExecutor):
         limit = self.settings.runnable_limit * 60
         for batch in {flight.batch for flight in infos if flight not in landed}:
             idle = min(time.monotonic() - self.poller.last_start, time.time() - batch.submitted)
-            if limit and idle > limit and batch.summary and set(batch.summary) <= WAITING:
+            if limit and idle > limit and WAITING & batch.summary.keys():
                 detail = self.poller.describe([str(batch.job_id)]).get(str(batch.job_id), {})
                 queue, environments = self.capacity.environments(batch.needs.queue)
                 why = failures.why_stuck(queue, environments, str(detail.get("statusReason") or ""))

@@ -73,20 +73,21 @@ class Poller:
                     yield from ((flight, Outcome("vanished", flight.id)) for flight in members)
                 continue
             batch.missed = 0
-            self.note(batch, summary(detail))
+            news = self.note(batch, summary(detail))
             ended = sum(batch.summary.get(status, 0) for status in ENDED)
             alike = detail["status"] == "SUCCEEDED" or (detail["status"] == "FAILED" and ended < batch.size)
             if alike or (batch.size == 1 and ended):
                 yield from self.whole(batch, members, detail)
-            elif ended > batch.known:
+            elif ended > batch.known or (ended and news):
                 yield from self.part(batch, members, ended - batch.known)
 
-    def note(self, batch: Batch, counts: dict[str, int]) -> None:
-        """Keep what a submission's jobs are doing, and whether that is news."""
-        if counts != batch.summary:
-            batch.summary, self.changed = counts, True
-        if any(counts.get(status) for status in BUSY) or counts.get("SUCCEEDED"):
+    def note(self, batch: Batch, counts: dict[str, int]) -> bool:
+        """Keep what a submission's jobs are doing; return whether that is news."""
+        news = counts != batch.summary
+        if any(counts.get(status) for status in BUSY) or any(counts.get(s) != batch.summary.get(s) for s in ENDED):
             self.last_start = time.monotonic()
+        batch.summary, self.changed = counts, self.changed or news
+        return news
 
     def whole(self, batch: Batch, members: list[Flight], detail: Mapping[str, Any]) -> Iterator[tuple[Flight, Outcome]]:
         """A submission has ended alike for all its jobs."""
@@ -120,7 +121,7 @@ class Poller:
             if details.get(job_id, {}).get("status") in ENDED:
                 batch.known += 1
                 yield flight, self.outcome(details[job_id], flight, end)
-            elif job_id in done:
+            elif job_id in done and job_id not in repeated:
                 batch.known += 1
                 yield flight, Outcome(SUCCESS, job_id, 0, end=end)
 

@@ -6,13 +6,16 @@ states of array parents, logs, terminating an array's children. Tests only.
 """
 
 import contextlib
+import json
 import logging
 import os
+import re
 import signal
 import subprocess
 import tempfile
 import threading
 import time
+import urllib.request
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -21,9 +24,10 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-from moto.batch.models import Job, batch_backends
+from moto.batch.models import Job
 from moto.batch_simple.models import BatchSimpleBackend
 from moto.core.config import default_user_config
+from moto.moto_server import threaded_moto_server
 from moto.server import ThreadedMotoServer
 
 REGION = "eu-central-1"
@@ -64,19 +68,67 @@ def tried_again(strategy: dict[str, Any], attempt: int, code: int | None, status
     return True
 
 
+@dataclass(frozen=True)
+class Trouble:
+    """An answer in place of the right one; `carried_out` says whether the call was done nevertheless."""
+
+    status: int
+    code: str
+    carried_out: bool = False
+
+    def body(self, s3: bool) -> bytes:
+        if s3:
+            return f"<Error><Code>{self.code}</Code><Message>made by the test</Message></Error>".encode()
+        return json.dumps({"__type": self.code, "message": "made by the test"}).encode()
+
+
+THROTTLED = Trouble(429, "TooManyRequestsException")
+BROKEN = Trouble(500, "InternalError")
+ANSWER_LOST = Trouble(500, "InternalError", carried_out=True)
+EXPIRED = Trouble(403, "ExpiredTokenException")
+KEY = re.compile(r"Credential=([^/]+)/")
+
+
+def gateway(server: "BatchServer") -> Any:
+    """moto's application with a count of calls and, where the test wants it, trouble."""
+    inner = threaded_moto_server.DomainDispatcherApplication(threaded_moto_server.create_backend_app)
+
+    def application(environ: dict[str, Any], start_response: Callable) -> Any:
+        path = environ["PATH_INFO"]
+        batch = path.startswith("/v1/")
+        s3 = "/s3/" in environ.get("HTTP_AUTHORIZATION", "")
+        call = path.removeprefix("/v1/") if batch else f"s3:{environ['REQUEST_METHOD']}" if s3 else "other"
+        server.calls[call] += 1
+        key = KEY.search(environ.get("HTTP_AUTHORIZATION", ""))
+        trouble = server.trouble(call, key[1] if key else "")
+        if trouble is None:
+            return inner(environ, start_response)
+        if trouble.carried_out:
+            list(inner(environ, lambda *_: None))
+        else:
+            environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        kind = [("Content-Type", "application/json"), ("x-amzn-ErrorType", trouble.code)]
+        start_response(f"{trouble.status} Trouble", kind)
+        return [trouble.body(s3)]
+
+    return application
+
+
 @dataclass(eq=False)
 class BatchServer:
     """The server and its switches.
 
     `slots`: jobs that run at once. `run`: False ends jobs at once, well, without running them. `fault(job, attempt)`
-    may return a Fault for an attempt. `hold`: while set, no job leaves RUNNABLE. `answer(job_id)` is called after a
-    SubmitJob was carried out, and may raise in its place. `started` counts attempts by job id; `peak` is the most
-    jobs that ever ran at once.
+    may return a Fault for an attempt. `trouble(call, key)` may name a Trouble for an API call of an access key, of
+    which `calls` counts all by kind (SubmitJob is `submitjob`, an S3 call is `s3:PUT`). `hold`: while set, no job
+    leaves RUNNABLE. `answer(job_id)` is called after a SubmitJob was carried out, and may take its time. `started`
+    counts attempts by job id.
     """
 
     slots: int = 2
     run: bool = True
     fault: Callable[[Job, int], Fault | None] = lambda job, attempt: None
+    trouble: Callable[[str, str], Trouble | None] = lambda call, key: None
     hold: threading.Event = field(default_factory=threading.Event)
     answer: Callable[[str], None] = lambda job_id: None
     started: Counter = field(default_factory=Counter)
@@ -97,9 +149,14 @@ class BatchServer:
         BatchSimpleBackend.submit_job = submit_job
         Job.describe = lambda job: server.describe(job)
         Job.terminate = lambda job, reason: server.terminate(job, reason)
+        gate = threaded_moto_server.DomainDispatcherApplication
+        application = gateway(self)
+        threaded_moto_server.DomainDispatcherApplication = lambda *_: application
         self.server.start()
+        threaded_moto_server.DomainDispatcherApplication = gate
         host, port = self.server.get_host_and_port()
         self.url = f"http://{host}:{port}"
+        urllib.request.urlopen(urllib.request.Request(f"{self.url}/moto-api/reset", method="POST")).close()
         return self
 
     def stop(self) -> None:
@@ -301,7 +358,3 @@ def children(pid: int) -> list[int]:
     with contextlib.suppress(psutil.Error):
         return [child.pid for child in psutil.Process(pid).children(recursive=True)]
     return []
-
-
-def reset() -> None:
-    batch_backends.reset()

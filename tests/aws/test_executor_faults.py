@@ -1,0 +1,205 @@
+"""What goes wrong in the cloud: after each fault no job is lost, none is run twice, none is left running."""
+
+import os
+import random
+import signal
+import time
+from collections.abc import Callable
+
+from tests.aws import driver, stub_job
+from tests.aws.batch_server import ANSWER_LOST, BROKEN, EXPIRED, HOST_GONE, THROTTLED, Fault
+
+RERUN = ("--rerun-incomplete", "--rerun-triggers", "mtime")
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 40) -> None:
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "waited too long"
+        time.sleep(0.05)
+
+
+def left_open(server) -> list[str]:
+    found = server.client("s3").list_objects_v2(Bucket="lab", Prefix="state/open/").get("Contents", [])
+    return [one["Key"] for one in found]
+
+
+def test_driver_killed_at_20_random_moments(batch_server, tmp_path):
+    jobs, chance = 60, random.Random(7)
+    python = stub_job.prepare(tmp_path, jobs, seconds=0.8)
+    words = ("--jobs", "5", *RERUN)
+    for _ in range(20):
+        process = driver.start(tmp_path, *words, python=python)
+        time.sleep(chance.uniform(1.2, 4.5))
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    code, said = driver.run(tmp_path, *words, python=python)
+
+    assert code == 0, said[-3000:]
+    assert batch_server.calls["submitjob"] >= 12  # the kills hit drivers that had work in the air
+    assert said.count("they are taken over") >= 5
+    assert stub_job.lost(tmp_path, jobs) == []
+    assert stub_job.doubled(tmp_path) == {}
+    assert batch_server.active() == []
+    assert left_open(batch_server) == []
+
+
+def test_killed_between_submission_and_its_answer(batch_server, tmp_path):
+    """The job exists, the driver has never heard of it: the next driver finds it by its name."""
+    python = stub_job.prepare(tmp_path, 3, seconds=2)
+    batch_server.answer = lambda job_id: time.sleep(3)
+    process = driver.start(tmp_path, *RERUN, python=python)
+    wait_for(lambda: batch_server.jobs)
+    os.killpg(process.pid, signal.SIGKILL)
+    batch_server.answer = lambda job_id: None
+    code, said = driver.run(tmp_path, *RERUN, python=python)
+
+    assert code == 0, said[-3000:]
+    assert "left 3 jobs of rule make" in said
+    assert batch_server.calls["submitjob"] == 1
+    assert (stub_job.lost(tmp_path, 3), stub_job.doubled(tmp_path), batch_server.active()) == ([], {}, [])
+
+
+def test_killed_before_submission_leaves_a_record_that_is_withdrawn(batch_server, tmp_path):
+    python = stub_job.prepare(tmp_path, 2)
+    batch_server.trouble = lambda call, key: time.sleep(60) if call == "submitjob" and key == "killed" else None
+    process = driver.start(tmp_path, *RERUN, python=python, env={"AWS_ACCESS_KEY_ID": "killed"})
+    wait_for(lambda: batch_server.calls["submitjob"])
+    os.killpg(process.pid, signal.SIGKILL)
+    batch_server.trouble = lambda call, key: None
+    assert len(left_open(batch_server)) == 1
+    code, said = driver.run(tmp_path, *RERUN, python=python)
+
+    assert code == 0, said[-3000:]
+    assert (stub_job.lost(tmp_path, 2), stub_job.doubled(tmp_path), left_open(batch_server)) == ([], {}, [])
+
+
+def test_spot_takes_back_a_third_without_using_retries(batch_server, tmp_path):
+    jobs = 10
+    python = stub_job.prepare(tmp_path, jobs, seconds=0.8)
+    batch_server.fault = lambda job, attempt: HOST_GONE if attempt == 1 and job.job_id[-1] in "036" else None
+    code, said = driver.run(tmp_path, "--retries", "0", python=python)
+
+    assert code == 0, said[-3000:]
+    assert (stub_job.lost(tmp_path, jobs), stub_job.doubled(tmp_path), batch_server.active()) == ([], {}, [])
+    again = sorted(job_id[-1] for job_id, starts in batch_server.started.items() if starts == 2)
+    assert again == ["0", "3", "6"]
+    trace = (tmp_path / "fishladder-trace.tsv").read_text()
+    assert trace.count("repeated by Batch") == 3
+    assert trace.count("Host EC2") == 3
+
+
+def test_a_fifth_of_all_calls_fails(batch_server, tmp_path):
+    jobs, chance = 12, random.Random(3)
+
+    def trouble(call: str, key: str):
+        if key == "driver" and chance.random() < 0.2:
+            return chance.choice([BROKEN, BROKEN, ANSWER_LOST, THROTTLED])
+        return None
+
+    python = stub_job.prepare(tmp_path, jobs, more="resources: mem_mb=lambda wc: 500 + int(wc.i) % 4")
+    batch_server.trouble = trouble
+    code, said = driver.run(tmp_path, python=python, env={"AWS_ACCESS_KEY_ID": "driver"})
+
+    assert code == 0, said[-3000:]
+    assert (stub_job.lost(tmp_path, jobs), stub_job.doubled(tmp_path), batch_server.active()) == ([], {}, [])
+
+
+def test_submission_whose_answer_is_lost_is_found_by_name(batch_server, tmp_path):
+    python = stub_job.prepare(tmp_path, 3)
+    answers = iter([ANSWER_LOST])
+    batch_server.trouble = lambda call, key: next(answers, None) if call == "submitjob" else None
+    code, said = driver.run(tmp_path, python=python)
+
+    assert code == 0, said[-3000:]
+    assert batch_server.calls["submitjob"] == 1
+    assert (stub_job.lost(tmp_path, 3), stub_job.doubled(tmp_path)) == ([], {})
+
+
+def end_of_cancelled_run(server, process, folder) -> None:
+    assert process.wait(60) != 0
+    assert server.active() == [], (folder / "driver.log").read_text()[-3000:]
+    assert left_open(server) == []
+
+
+def test_ctrl_c_during_submission(batch_server, tmp_path):
+    python = stub_job.prepare(tmp_path, 6, seconds=30, more="resources: mem_mb=lambda wc: 500 + int(wc.i)")
+    batch_server.answer = lambda job_id: time.sleep(1.5)
+    process = driver.start(tmp_path, python=python)
+    wait_for(lambda: batch_server.jobs)
+    time.sleep(0.3)
+    os.kill(process.pid, signal.SIGINT)
+    end_of_cancelled_run(batch_server, process, tmp_path)
+
+
+def test_ctrl_c_during_a_poll(batch_server, tmp_path):
+    python = stub_job.prepare(tmp_path, 4, seconds=30)
+    batch_server.trouble = lambda call, key: time.sleep(2) if call == "describejobs" else None
+    process = driver.start(tmp_path, python=python)
+    wait_for(lambda: batch_server.calls["describejobs"] and batch_server.started)
+    os.kill(process.pid, signal.SIGINT)
+    end_of_cancelled_run(batch_server, process, tmp_path)
+
+
+def test_sigterm_ends_jobs_too(batch_server, tmp_path):
+    python = stub_job.prepare(tmp_path, 4, seconds=30)
+    process = driver.start(tmp_path, python=python)
+    wait_for(lambda: batch_server.started)
+    time.sleep(0.5)
+    os.kill(process.pid, signal.SIGTERM)
+    end_of_cancelled_run(batch_server, process, tmp_path)
+
+
+def test_expired_credentials_end_the_driver_and_no_job(batch_server, tmp_path):
+    python = stub_job.prepare(tmp_path, 4, seconds=4)
+    batch_server.trouble = lambda call, key: EXPIRED if key == "driver" and batch_server.started else None
+    words = (*RERUN, "--fishladder-credentials-wait", "1")
+    code, said = driver.run(tmp_path, *words, python=python, env={"AWS_ACCESS_KEY_ID": "driver"})
+    assert code != 0
+    assert "AWS refuses the credentials" in said
+    assert "run the same command again" in said.replace("\n", " ")
+    assert batch_server.active()
+
+    code, said = driver.run(tmp_path, *words, python=python)
+    assert code == 0, said[-3000:]
+    assert (stub_job.lost(tmp_path, 4), stub_job.doubled(tmp_path), batch_server.active()) == ([], {}, [])
+    assert batch_server.calls["submitjob"] == 1
+
+
+def test_out_of_memory_is_tried_again_with_more_and_a_user_error_is_not(batch_server, tmp_path):
+    python = stub_job.prepare(tmp_path, 2, act="if number == '1': print('no such gene'); sys.exit(3)")
+    killed = Fault(after=0.2, reason="OutOfMemoryError: Container killed due to memory usage", code=137)
+    batch_server.fault = lambda job, attempt: killed if job.job_id.endswith(":0") else None
+    code, said = driver.run(tmp_path, "--retries", "2", "--keep-going", python=python)
+
+    assert code != 0
+    assert len(stub_job.runs(tmp_path)[1]) == 1  # the user's error: once
+    assert stub_job.lost(tmp_path, 2) == [1]  # the one that ran out of memory has made it
+    trace = (tmp_path / "fishladder-trace.tsv").read_text()
+    assert [line.split("\t")[13] for line in trace.splitlines() if "oom" in line or "success" in line] == [
+        "500",
+        "1000",
+    ]
+    for words in ("exit code: 3", "no such gene", "It is not tried again", "#jobs/detail/", "attempt 1 of 3"):
+        assert words in said
+
+
+def test_job_that_never_starts_says_why(batch_server, tmp_path):
+    batch_server.hold.set()
+    python = stub_job.prepare(tmp_path, 2)
+    code, said = driver.run(tmp_path, "--fishladder-runnable-limit", "0.03", python=python)
+    assert code != 0
+    assert "no start for" in said
+    assert "queue work and its compute environments are enabled and valid" in said
+    assert batch_server.active() == []
+
+
+def test_job_that_vanished_is_an_error(batch_server, tmp_path):
+    python = stub_job.prepare(tmp_path, 2, seconds=30)
+    process = driver.start(tmp_path, python=python)
+    wait_for(lambda: batch_server.started)
+    for job in list(batch_server.jobs.values()):
+        job.backend.backend._jobs.pop(job.job_id)
+    assert process.wait(60) != 0
+    assert "AWS Batch does not know the job any more" in (tmp_path / "driver.log").read_text()
