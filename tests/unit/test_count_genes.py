@@ -116,3 +116,12 @@ def test_a_failed_sample_says_so_again_and_imports_nothing_heavy(tmp_path, reaso
     )
     assert done.stdout == "set()\n", done.stderr
     assert (tmp_path / "genes.tsv").read_text() == f"# no result: {reason}\n"
+
+
+def test_gene_ids_that_look_like_numbers_or_like_nothing_stay_what_they_are(tmp_path):
+    quants, gene_of = make_quants(4, 8, 1, 0)
+    gene_of = dict(zip(gene_of, ["0852", "NA", "1e3", "nan", "null", "11", "11", "None"], strict=True))
+    (quant,), tx2gene = write(tmp_path, quants, gene_of)
+    main(quant, tx2gene, tmp_path / "genes.tsv")
+    ids = [line.split("\t")[0] for line in (tmp_path / "genes.tsv").read_text().splitlines()[1:]]
+    assert ids == sorted(set(gene_of.values()))

@@ -17,7 +17,7 @@ def count_genes(quants: list[Path], tx2gene: Path, samples: list[str]) -> dict[s
     genes = tximport(
         [str(quant) for quant in quants],
         data_type="salmon",
-        transcript_gene_map=str(tx2gene),
+        transcript_gene_map=pd.read_csv(tx2gene, sep="\t", dtype=str, keep_default_na=False),  # a gene may be NA
         counts_from_abundance="length_scaled_tpm",
         ignore_transcript_version=False,  # its default cuts ids at the dot, which many ids hold
         ignore_after_bar=False,

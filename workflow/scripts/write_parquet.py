@@ -6,7 +6,9 @@ import polars
 
 
 def main(table: Path, output: Path) -> None:
-    polars.read_csv(table, separator="\t", infer_schema_length=None).write_parquet(output)
+    text = polars.read_csv(table, separator="\t", infer_schema=False)
+    # Ids stay text, also where they are numbers, and all samples have one type, also where one has whole numbers only.
+    text.with_columns(polars.exclude("gene_id").cast(polars.Float64)).write_parquet(output)
 
 
 if __name__ == "__main__":
