@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-from moto.batch.models import Job
+from moto.batch.models import BatchBackend, Job
 from moto.batch_simple.models import BatchSimpleBackend
 from moto.core.config import default_user_config
 from moto.moto_server import threaded_moto_server
@@ -140,7 +140,7 @@ class BatchServer:
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
         self.pool = ThreadPoolExecutor(self.slots)
         self.server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-        self.original = BatchSimpleBackend.submit_job, Job.describe, Job.terminate
+        self.original = BatchSimpleBackend.submit_job, Job.describe, Job.terminate, BatchBackend.describe_jobs
         server = self
 
         def submit_job(backend: Any, *args: Any, **kwargs: Any) -> tuple[str, str, str]:
@@ -149,6 +149,9 @@ class BatchServer:
         BatchSimpleBackend.submit_job = submit_job
         Job.describe = lambda job: server.describe(job)
         Job.terminate = lambda job, reason: server.terminate(job, reason)
+        BatchBackend.describe_jobs = lambda backend, ids: [
+            backend._jobs[one].describe() for one in ids or () if one in backend._jobs
+        ]
         gate = threaded_moto_server.DomainDispatcherApplication
         application = gateway(self)
         threaded_moto_server.DomainDispatcherApplication = lambda *_: application
@@ -165,7 +168,7 @@ class BatchServer:
         self.hold.clear()
         self.pool.shutdown(wait=True, cancel_futures=True)
         self.server.stop()
-        BatchSimpleBackend.submit_job, Job.describe, Job.terminate = self.original
+        BatchSimpleBackend.submit_job, Job.describe, Job.terminate, BatchBackend.describe_jobs = self.original
         default_user_config["batch"]["use_docker"] = True
 
     def client(self, service: str) -> Any:
@@ -238,7 +241,7 @@ class BatchServer:
         for one in {job.job_id: job, **{child.job_id: child for child in work}}.values():
             backend.backend._jobs[one.job_id] = self.jobs[one.job_id] = one
         for index, one in enumerate(work):
-            if self.run:
+            if self.run or self.hold.is_set():
                 one.status = "RUNNABLE"
                 self.pool.submit(self.perform, one, index if size else None)
             else:
@@ -270,6 +273,9 @@ class BatchServer:
     def perform(self, job: Job, index: int | None) -> None:
         while self.hold.is_set() and not job.stop:
             time.sleep(0.05)
+        if not self.run:
+            job._mark_stopped(success=not job.stop)
+            return
         attempt = 0
         while not job.stop:
             attempt += 1
