@@ -6,10 +6,10 @@ SHELL := bash
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 SAMPLE ?=
 
-.PHONY: help setup demo dag test lint format
+.PHONY: help setup demo dag test lint format runtime images push
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.* ## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z%-]*\):.* ## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 setup: ## install what a run needs, or say what is missing
 	@./setup.sh run
@@ -36,6 +36,18 @@ format: ## bring everything into form
 	ruff format
 	ruff check --fix
 	snakefmt workflow
+
+bench-%: setup ## measure: bench-index, bench-dry-run, bench-s3, bench-batch
+	@python bench/bench_$(subst -,_,$*).py
+
+runtime: setup ## build the folder that runs Snakemake in any container image, into build/runtime/
+	@containers/runtime/build_runtime
+
+images: setup ## build our own container images with podman
+	@containers/build_images
+
+push: setup ## push them: make push REGISTRY=host/path
+	@containers/push_images $(REGISTRY)
 
 requirements.lock: requirements.in ## pin every Python dependency with its hashes
 	uv pip compile --quiet --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \

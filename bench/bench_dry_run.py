@@ -98,8 +98,8 @@ def read_big_lock(organisms: int, work: Path) -> float:
         work / "config" / "organisms.tsv", work / "config" / "organisms.lock.tsv", *schemas
     )
     seconds = time.monotonic() - start
-    if len(genomes) != organisms or problems:
-        raise RuntimeError(f"{len(genomes)} of {organisms} genomes were read: {problems[:3]}")
+    if len(genomes.locked) != organisms or problems:
+        raise RuntimeError(f"{len(genomes.locked)} of {organisms} genomes were read: {problems[:3]}")
     return round(seconds, 2)
 
 

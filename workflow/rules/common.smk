@@ -1,6 +1,7 @@
 """The tables of a run, checked before any job exists, and the look-ups that the rules share."""
 
 import csv
+import shlex
 import sys
 from collections import defaultdict
 from pathlib import Path
@@ -78,6 +79,7 @@ configfile: str(CONFIG_FILE)
 config.update(SETTINGS)
 GENOMES = FOUND.locked
 KMERS = config["index"]["kmers"]
+TRIMMING = config["trim"]["enabled"]
 GENOME_NAMES = [genome_name(genome) for genome in GENOMES.values()]
 SAMPLES_OF = defaultdict(list)
 for sample in SAMPLES.values():
@@ -93,49 +95,3 @@ wildcard_constraints:
     release=r"[^/.]+",
     k=r"\d+",
     sample=r"[^/]+",
-
-
-def image(tool):
-    """The container image of a tool."""
-    return f"docker://{TOOLS[tool]['image']}"
-
-
-def user_file(path):
-    """A file that the user named, wherever it is: a path below the working directory, or a URL."""
-    return tidy(path) if is_local(path) else storage(path)
-
-
-def files_of(organism, name):
-    """One file of an organism's reference."""
-    genome = GENOMES[organism]
-    return f"<results>/reference/{organism}/{genome['assembly']}.{genome['release']}/{name}"
-
-
-def own_files(wildcards):
-    """The user's own genome and annotation, where the lock names them in place of Ensembl's."""
-    genome = GENOMES[wildcards.organism]
-    if genome["release"] != "own":
-        return {}
-    return {kind: user_file(genome[f"{kind}_url"]) for kind in ("genome", "annotation")}
-
-
-def index_archives(wildcards):
-    """The archive of each k that may fit a sample's reads: one where the manifest tells their length, else all.
-
-    Which one is used is decided in the job, by the length that was measured: a checkpoint a sample would have Snakemake
-    work out its graph anew for each of them.
-    """
-    sample = SAMPLES[wildcards.sample]
-    kmers = {max(KMERS), min(KMERS)}
-    if sample.read_length:
-        kmers = {max(KMERS) if sample.read_length > config["quant"]["long_reads_over"] else min(KMERS)}
-    return [f"<results>/index/{index_name(sample.organism, k)}" for k in sorted(kmers)]
-
-
-def index_name(organism, k):
-    return f"{genome_name(GENOMES[organism])}.salmon-{VERSIONS['salmon']}.k{k}.tar.gz"
-
-
-def lanes(column):
-    """The read files of a sample, one a lane."""
-    return lambda wildcards: [user_file(path) for path in getattr(SAMPLES[wildcards.sample], column)]

@@ -6,21 +6,15 @@ fq1, fq2 (one file a lane) -> reads/ (checked), trimmed/, fastp/ -> salmon/ -> g
 A sample that fails at a step has `failed.txt` in that step's directory, and in those of the steps after it.
 """
 
-# Not a parameter: a workflow that moves to another folder is still the same.
-SAMPLE_STEP = Path(workflow.basedir).resolve() / "scripts" / "sample_step.sh"
-
 
 rule check_reads:
     """Read every read once: are the files whole, mates of each other, how many, how long?"""
     input:
-        fq1=lanes("fq1"),
-        fq2=lanes("fq2"),
+        unpack(reads_of),
     output:
         directory("<results>/quant/{sample}/reads"),
     log:
         "<logs>/check_reads/{sample}.txt",
-    benchmark:
-        "<benchmarks>/check_reads/{sample}.tsv"
     conda:
         "../envs/dnaio.yaml"
     container:
@@ -28,7 +22,6 @@ rule check_reads:
     resources:
         mem_mb=500,
     params:
-        read_length=lambda wildcards: SAMPLES[wildcards.sample].read_length,
         kmers=KMERS,
         long_reads_over=config["quant"]["long_reads_over"],
     script:
@@ -38,9 +31,8 @@ rule check_reads:
 rule trim_reads:
     """Merge the lanes and trim adapters and poor ends, as a stream; single ends get their adapter from the first lane."""
     input:
+        unpack(reads_of),
         reads="<results>/quant/{sample}/reads",
-        fq1=lanes("fq1"),
-        fq2=lanes("fq2"),
     output:
         trimmed=temp(directory("<results>/quant/{sample}/trimmed")),
         report=directory("<results>/quant/{sample}/fastp"),
@@ -59,7 +51,6 @@ rule trim_reads:
     shell:
         r"""
         exec &>{log:q}
-        source {SAMPLE_STEP:q}
         pass_on_failure {input.reads:q} {output:q} && exit
         mkdir -p {output:q}
 
@@ -85,10 +76,9 @@ rule trim_reads:
 rule quantify:
     """Quantify the transcripts with the index that fits the reads' length."""
     input:
+        unpack(untrimmed_reads_of),
         reads="<results>/quant/{sample}/reads",
-        trimmed=branch(config["trim"]["enabled"], then="<results>/quant/{sample}/trimmed"),
-        fq1=branch(config["trim"]["enabled"], then=[], otherwise=lanes("fq1")),
-        fq2=branch(config["trim"]["enabled"], then=[], otherwise=lanes("fq2")),
+        trimmed="<results>/quant/{sample}/trimmed" if TRIMMING else [],
         indices=index_archives,
     output:
         salmon=directory("<results>/quant/{sample}/salmon"),
@@ -105,22 +95,21 @@ rule quantify:
     resources:
         mem_mb=lambda wildcards, input, attempt: attempt * (1000 + 8 * int(input.size_mb)),
         disk_mb=lambda wildcards, input: 500 + 4 * int(input.size_mb),
-    params:
-        library_type=lambda wildcards: SAMPLES[wildcards.sample].library_type,
     shell:
         r"""
         exec &>{log:q}
-        source {SAMPLE_STEP:q}
         for earlier in {input.reads:q} {input.trimmed:q}; do
             pass_on_failure "$earlier" {output.salmon:q} && mark_failed {output.salmon:q} {output.quant:q} && exit
         done
         scratch=$(mktemp -d {resources.tmpdir:q}/quantify.XXXXXX)
         trap 'rm -rf "$scratch"' EXIT
 
+        # One archive where the manifest tells the reads' length; else the one that fits what was measured.
         k=$(cat {input.reads:q}/k.txt)
         for archive in {input.indices:q}; do
-            case $archive in *.k"$k".tar.gz) gzip -cd "$archive" | tar -x -C "$scratch" -f - ;; esac
+            case $archive in *.k"$k".tar.gz) break ;; esac
         done
+        gzip -cd "$archive" | tar -x -C "$scratch" -f -
         fq1=({input.fq1:q}) fq2=({input.fq2:q})
         for trimmed in {input.trimmed:q}; do
             fq1=("$trimmed/R1.fastq.gz") fq2=()
@@ -143,6 +132,7 @@ rule quantify:
             --dumpEq \
             --writeUnmappedNames \
             --output {output.salmon:q} || end_step $? quantify {log:q} {output.salmon:q}
+        basename "$archive" >{output.salmon:q}/index.txt
         mark_failed {output.salmon:q} {output.quant:q} || mv {output.salmon:q}/quant.sf {output.quant:q}
         """
 
@@ -156,8 +146,6 @@ rule count_genes:
         "<results>/quant/{sample}/genes.tsv",
     log:
         "<logs>/count_genes/{sample}.txt",
-    benchmark:
-        "<benchmarks>/count_genes/{sample}.tsv"
     conda:
         "../envs/pytximport.yaml"
     container:
@@ -172,15 +160,11 @@ rule record_sample:
     """Write down how a sample was processed, and how it ended."""
     input:
         reads="<results>/quant/{sample}/reads",
-        fastp=branch(config["trim"]["enabled"], then="<results>/quant/{sample}/fastp"),
+        fastp="<results>/quant/{sample}/fastp" if TRIMMING else [],
         salmon="<results>/quant/{sample}/salmon",
         genes="<results>/quant/{sample}/genes.tsv",
-        benchmarks=[
-            "<benchmarks>/check_reads/{sample}.tsv",
-            branch(config["trim"]["enabled"], then="<benchmarks>/trim_reads/{sample}.tsv"),
-            "<benchmarks>/quantify/{sample}.tsv",
-            "<benchmarks>/count_genes/{sample}.tsv",
-        ],
+        benchmarks=["<benchmarks>/quantify/{sample}.tsv"]
+        + (["<benchmarks>/trim_reads/{sample}.tsv"] if TRIMMING else []),
     output:
         "<results>/quant/{sample}/record.json",
     log:
@@ -197,7 +181,6 @@ rule record_sample:
             "organism": SAMPLES[wildcards.sample].organism,
             "library_type": SAMPLES[wildcards.sample].library_type,
         },
-        indices=lambda wildcards: {k: index_name(SAMPLES[wildcards.sample].organism, k) for k in KMERS},
     script:
         "../scripts/record_sample.py"
 

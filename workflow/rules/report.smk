@@ -3,8 +3,6 @@
 record.json, annotation.report.json, {index}.json -> report/index.html, report/multiqc.html, report/verdict.txt
 """
 
-from write_report import write_report
-
 RECORDS = expand("<results>/quant/{sample}/record.json", sample=QUANT_SAMPLES)
 ANNOTATION_REPORTS = [files_of(organism, "annotation.report.json") for organism in GENOMES]
 INDEX_RECORDS = expand(
@@ -13,29 +11,10 @@ INDEX_RECORDS = expand(
 # What the front page says of the run itself; nothing that differs from run to run, or the page would never be done.
 RUN = {"versions": VERSIONS, "configuration": config}
 WANTED = {sample: SAMPLES[sample].organism for sample in QUANT_SAMPLES}
-MULTIQC_CONFIG = Path(workflow.basedir).resolve().parent / "resources" / "multiqc.yaml"
 LINKS = {"Quality measures (MultiQC)": workflow.pathvars.apply("<results>/report/multiqc.html")} | {
     f"Gene counts of {organism}": workflow.pathvars.apply(f"<results>/counts/{organism}.gene_counts.tsv")
     for organism in QUANTIFIED
 }
-
-
-def existing(files):
-    return [Path(file) for file in map(workflow.pathvars.apply, files) if Path(file).exists()]
-
-
-def report_what_finished():
-    """Write the front page of a run that failed, from what finished; nothing else is left to do then."""
-    write_report(
-        existing(RECORDS),
-        existing(ANNOTATION_REPORTS),
-        existing(INDEX_RECORDS),
-        Path(workflow.pathvars.apply("<results>/report/index.html")),
-        run=RUN,
-        wanted=WANTED,
-        links={label: Path(path) for label, path in LINKS.items()},
-        logs=Path(workflow.pathvars.apply("<logs>")),
-    )
 
 
 localrules:
@@ -66,7 +45,7 @@ rule multiqc:
     """One page of quality measures: fastp, Salmon, and our own sections."""
     input:
         ours=rules.summarise_for_multiqc.output,
-        fastp=branch(config["trim"]["enabled"], then=expand("<results>/quant/{sample}/fastp", sample=QUANT_SAMPLES)),
+        fastp=expand("<results>/quant/{sample}/fastp", sample=QUANT_SAMPLES if TRIMMING else []),
         salmon=expand("<results>/quant/{sample}/salmon", sample=QUANT_SAMPLES),
     output:
         "<results>/report/multiqc.html",
@@ -86,7 +65,7 @@ rule multiqc:
 
         printf '%s\n' {input:q} >"$scratch/inputs.txt"
         multiqc \
-            --config {MULTIQC_CONFIG:q} \
+            --config "$FISHLADDER/resources/multiqc.yaml" \
             --file-list "$scratch/inputs.txt" \
             --outdir "$scratch" \
             --filename multiqc.html

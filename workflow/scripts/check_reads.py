@@ -101,16 +101,13 @@ def choose_k(mean_read_length: float, kmers: list[int], long_reads_over: float) 
     return max(kmers) if mean_read_length > long_reads_over else min(kmers)
 
 
-def main(
-    fq1: list[Path], fq2: list[Path], claimed_length: int | None, kmers: list[int], long_reads_over: float, output: Path
-) -> None:
+def main(fq1: list[Path], fq2: list[Path], kmers: list[int], long_reads_over: float, output: Path) -> None:
     start = datetime.now(UTC).isoformat(timespec="seconds")
     verdict = check_sample(list(zip_longest(fq1, fq2)))
     output.mkdir(parents=True, exist_ok=True)
     if verdict["success"]:
-        length = claimed_length or verdict["mean_read_length"]
-        verdict["k"] = choose_k(length, kmers, long_reads_over)
-        (output / "k.txt").write_text(f"{verdict['k']}\n")
+        k = choose_k(verdict["mean_read_length"], kmers, long_reads_over)
+        (output / "k.txt").write_text(f"{k}\n")
     else:
         (output / "failed.txt").write_text(f"check_reads: {verdict['reason']}\n")
     (output / "reads.json").write_text(json.dumps({"start": start, **verdict}, indent=2) + "\n")
@@ -120,7 +117,6 @@ if __name__ == "__main__":
     main(
         [Path(path) for path in snakemake.input.fq1],
         [Path(path) for path in snakemake.input.fq2],
-        snakemake.params.read_length,
         snakemake.params.kmers,
         snakemake.params.long_reads_over,
         Path(snakemake.output[0]),

@@ -2,8 +2,11 @@
 
 import csv
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
+
+INDEX_K = re.compile(r"\.k(\d+)\.tar\.gz$")
 
 
 def library_type(claimed: str, salmon: Path) -> dict:
@@ -33,13 +36,14 @@ def steps_of(benchmarks: list[Path]) -> list[dict]:
     return steps
 
 
-def record(sample: dict, reads: Path, fastp: Path | None, salmon: Path, benchmarks: list[Path], indices: dict) -> dict:
-    """Put together the record of a sample; `indices` names the index archive by k."""
+def record(sample: dict, reads: Path, fastp: Path | None, salmon: Path, benchmarks: list[Path]) -> dict:
+    """Put together the record of a sample."""
     checked = json.loads((reads / "reads.json").read_text())
     failed = salmon / "failed.txt"
     reason = failed.read_text().strip() if failed.exists() else None
     steps = steps_of(benchmarks)
-    k = checked.get("k")
+    used = salmon / "index.txt"
+    index = used.read_text().strip() if used.exists() else None
     return {
         "sample": sample["name"],
         "organism": sample["organism"],
@@ -53,8 +57,8 @@ def record(sample: dict, reads: Path, fastp: Path | None, salmon: Path, benchmar
         "peak_memory_mb": max(step["peak_memory_mb"] for step in steps),
         "reads": checked.get("reads"),
         "mean_read_length": checked.get("mean_read_length"),
-        "k": k,
-        "index": indices.get(k),
+        "k": index and int(INDEX_K.search(index)[1]),
+        "index": index,
         **(quantification(salmon) if reason is None else {}),
         "library_type": library_type(sample["library_type"], salmon) if reason is None else None,
         "versions": versions(fastp, salmon),
@@ -79,6 +83,5 @@ if __name__ == "__main__":
         Path(snakemake.input.fastp) if snakemake.input.get("fastp") else None,
         Path(snakemake.input.salmon),
         [Path(path) for path in snakemake.input.benchmarks],
-        snakemake.params.indices,
     )
     Path(snakemake.output[0]).write_text(json.dumps(made, indent=2) + "\n")

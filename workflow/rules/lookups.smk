@@ -1,0 +1,78 @@
+"""What the rules look up: files of an organism, a sample or the user, and the image of a tool."""
+
+from write_report import write_report
+
+# Shell commands find the workflow's own files here. Not by a parameter: a workflow that moves to another folder is still
+# the same, and nothing has to run again.
+FISHLADDER = Path(workflow.basedir).resolve().parent
+shell.prefix(f'FISHLADDER={shlex.quote(str(FISHLADDER))}; source "$FISHLADDER/workflow/scripts/sample_step.sh"; ')
+
+
+def image(tool):
+    """The container image of a tool."""
+    return f"docker://{TOOLS[tool]['image']}"
+
+
+def user_file(path):
+    """A file that the user named, wherever it is: a path below the working directory, or a URL."""
+    return tidy(path) if is_local(path) else storage(path)
+
+
+def files_of(organism, name):
+    """One file of an organism's reference."""
+    genome = GENOMES[organism]
+    return f"<results>/reference/{organism}/{genome['assembly']}.{genome['release']}/{name}"
+
+
+def own_files(wildcards):
+    """The user's own genome and annotation, where the lock names them in place of Ensembl's."""
+    genome = GENOMES[wildcards.organism]
+    if genome["release"] != "own":
+        return {}
+    return {kind: user_file(genome[f"{kind}_url"]) for kind in ("genome", "annotation")}
+
+
+def index_archives(wildcards):
+    """The archive of each k that may fit a sample's reads: one where the manifest tells their length, else all.
+
+    Which one is used is decided in the job, by the length that was measured: a checkpoint a sample would have Snakemake
+    work out its graph anew for each of them.
+    """
+    sample = SAMPLES[wildcards.sample]
+    kmers = {max(KMERS), min(KMERS)}
+    if sample.read_length:
+        kmers = {max(KMERS) if sample.read_length > config["quant"]["long_reads_over"] else min(KMERS)}
+    return [f"<results>/index/{index_name(sample.organism, k)}" for k in sorted(kmers)]
+
+
+def index_name(organism, k):
+    return f"{genome_name(GENOMES[organism])}.salmon-{VERSIONS['salmon']}.k{k}.tar.gz"
+
+
+def reads_of(wildcards):
+    """The read files of a sample, one a lane."""
+    sample = SAMPLES[wildcards.sample]
+    return {"fq1": [user_file(path) for path in sample.fq1], "fq2": [user_file(path) for path in sample.fq2]}
+
+
+def untrimmed_reads_of(wildcards):
+    """The read files of a sample where they are quantified as they come, without trimming."""
+    return {"fq1": [], "fq2": []} if TRIMMING else reads_of(wildcards)
+
+
+def existing(files):
+    return [Path(file) for file in map(workflow.pathvars.apply, files) if Path(file).exists()]
+
+
+def report_what_finished():
+    """Write the front page of a run that failed, from what finished; nothing else is left to do then."""
+    write_report(
+        existing(RECORDS),
+        existing(ANNOTATION_REPORTS),
+        existing(INDEX_RECORDS),
+        Path(workflow.pathvars.apply("<results>/report/index.html")),
+        run=RUN,
+        wanted=WANTED,
+        links={label: Path(path) for label, path in LINKS.items()},
+        logs=Path(workflow.pathvars.apply("<logs>")),
+    )
