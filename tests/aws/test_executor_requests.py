@@ -1,0 +1,247 @@
+"""What goes to AWS Batch, as values: submissions, names, job definitions, needs, and who can hold them."""
+
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from snakemake_executor_plugin_fishladder import capacity, submission
+from snakemake_executor_plugin_fishladder.clients import is_throttled, is_unclear
+from snakemake_executor_plugin_fishladder.commands import travelling, with_python
+from snakemake_executor_plugin_fishladder.ground import ground_of, state_prefix
+from snakemake_executor_plugin_fishladder.job_definitions import Ground, definition, parse_volumes
+from snakemake_executor_plugin_fishladder.manifest import Reference
+from snakemake_executor_plugin_fishladder.needs import Needs, Refusal, image_of, in_registry, needs_of
+from snakemake_executor_plugin_fishladder.settings import ExecutorSettings, pairs
+from tests.aws.batch_server import tried_again
+
+NEEDS = Needs("tool:1", 2, 3000, queue="work")
+GROUND = Ground("arn:job", "arn:exec", "/logs", "eu-central-1", "/opt/fishladder/bin/python", runtime="/mnt/runtime")
+
+
+def job(image: str | None = "docker://a/tool:1", threads: int = 2, rule: str = "make", **resources: object):
+    return SimpleNamespace(
+        is_group=lambda: False,
+        container_img_url=image,
+        threads=threads,
+        resources=resources,
+        rule=SimpleNamespace(name=rule),
+    )
+
+
+def group(*jobs):
+    return SimpleNamespace(is_group=lambda: True, jobs=jobs, threads=1, resources={})
+
+
+@given(st.lists(st.integers(0, 4), max_size=400), st.integers(1, 150))
+def test_plan_keeps_every_job_once_and_only_alike_jobs_together(kinds, limit):
+    jobs = list(enumerate(kinds))
+    planned = submission.plan(jobs, lambda one: one[1], limit)
+    assert sorted(one for some in planned for one in some) == jobs
+    for some in planned:
+        assert 1 <= len(some) <= limit
+        assert len({kind for _, kind in some}) == 1
+    fewest = sum(-(-kinds.count(kind) // limit) for kind in set(kinds))
+    assert len(planned) == fewest
+
+
+def test_plan_never_makes_an_array_that_aws_refuses():
+    sizes = [len(some) for some in submission.plan(range(20_001), lambda _: 0, 1_000_000)]
+    assert sizes == [10_000, 10_000, 1]
+
+
+@given(st.text(max_size=300))
+def test_job_names_are_valid_and_tell_their_submission(rule):
+    name = submission.job_name("0123456789", key := submission.new_key(), rule)
+    assert 1 <= len(name) <= 128
+    assert all(letter.isascii() and (letter.isalnum() or letter in "-_") for letter in name)
+    assert submission.key_of(name, "0123456789") == key
+    assert submission.key_of(name, "other") is None
+
+
+def test_requests_stay_small_however_long_the_command():
+    reference = Reference("b" * 63, "k" * 1024, 10**6, 10**6)
+    made = submission.request("n", "arn", NEEDS, reference, 10_000, {})
+    assert made["arrayProperties"] == {"size": 10_000}
+    assert len(str(made["containerOverrides"])) < 8192
+    assert "arrayProperties" not in submission.request("n", "arn", NEEDS, reference, 1, {})
+
+
+def test_tags_are_at_most_fifty_and_the_users_come_first():
+    given_tags = {f"k{n}": "v" for n in range(60)}
+    assert list(submission.tags("rule", "w", given_tags)) == [f"k{n}" for n in range(50)]
+    assert submission.tags("rule", "w", {"cost": "lab"})["fishladder-rule"] == "rule"
+
+
+def test_submit_looks_by_name_where_no_answer_came():
+    class Lost(Exception):
+        response = {"Error": {"Code": "InternalError"}, "ResponseMetadata": {"HTTPStatusCode": 500}}  # noqa: RUF012
+
+    class Slow(Exception):
+        response = {"Error": {"Code": "TooManyRequestsException"}, "ResponseMetadata": {"HTTPStatusCode": 429}}  # noqa: RUF012
+
+    assert is_unclear(Lost()) and not is_throttled(Lost())
+    assert is_throttled(Slow()) and not is_unclear(Slow())
+    answers = iter([Slow(), Slow(), Lost()])
+
+    def send() -> str:
+        raise next(answers)
+
+    assert submission.submit(send, lambda: ["found"], lambda _: None) == ("found", True)
+    answers = iter([Lost(), "second"])
+
+    def again() -> str:
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    assert submission.submit(again, list, lambda _: None) == ("second", True)
+
+
+@given(
+    st.builds(
+        Needs,
+        image=st.text(min_size=1),
+        vcpus=st.integers(1, 96),
+        memory_mb=st.integers(4, 10**6),
+        gpus=st.integers(0, 8),
+        queue=st.just("work"),
+    )
+)
+def test_definitions_hold_exactly_what_is_asked(needs):
+    made = definition(needs, GROUND)
+    asked = {one["type"]: one["value"] for one in made["containerProperties"]["resourceRequirements"]}
+    wanted = {"VCPU": str(needs.vcpus), "MEMORY": str(needs.memory_mb)}
+    assert asked == (wanted | {"GPU": str(needs.gpus)} if needs.gpus else wanted)
+    assert made["containerProperties"]["privileged"] is False
+    assert made == definition(needs, GROUND)
+    bigger = Needs(needs.image, needs.vcpus, needs.memory_mb + 1, needs.gpus, queue="work")
+    assert made["jobDefinitionName"] != definition(bigger, GROUND)["jobDefinitionName"]
+    assert len(made["jobDefinitionName"]) <= 128
+
+
+def test_definition_names_roles_logs_and_mounts_the_runtime_read_only():
+    container = definition(NEEDS, GROUND)["containerProperties"]
+    assert (container["jobRoleArn"], container["executionRoleArn"]) == ("arn:job", "arn:exec")
+    assert container["logConfiguration"]["options"]["awslogs-group"] == "/logs"
+    assert container["mountPoints"] == [{"sourceVolume": "v0", "containerPath": "/opt/fishladder", "readOnly": True}]
+    assert container["volumes"] == [{"name": "v0", "host": {"sourcePath": "/mnt/runtime"}}]
+
+
+@pytest.mark.parametrize(
+    ("status_reason", "reason", "again"),
+    [
+        ("Host EC2 (instance i-1) terminated.", "", True),
+        ("Essential container in task exited", "", False),
+        ("Essential container in task exited", "OutOfMemoryError: killed", False),
+        ("Task failed to start", "DockerTimeoutError: slow", True),
+        ("Task failed to start", "CannotPullContainerError: not found", False),
+    ],
+)
+def test_batch_repeats_only_what_the_host_is_to_blame_for(status_reason, reason, again):
+    strategy = definition(NEEDS, GROUND)["retryStrategy"]
+    assert len(strategy["evaluateOnExit"]) <= 5
+    assert strategy["evaluateOnExit"][-1]["action"] == "EXIT"
+    assert tried_again(strategy, 1, 1, status_reason, reason) is again
+    assert tried_again(strategy, 5, 1, status_reason, reason) is False
+
+
+@pytest.mark.parametrize(
+    ("image", "registry", "named"),
+    [
+        ("quay.io/bio/salmon:1", "mine.example/x", "mine.example/x/bio/salmon:1"),
+        ("debian:12", "mine.example/x/", "mine.example/x/debian:12"),
+        ("user/tool:1", "mine.example", "mine.example/user/tool:1"),
+        ("mine.example/x/tool:1", "mine.example/x", "mine.example/x/tool:1"),
+        ("localhost:5000/tool", "mine.example", "mine.example/tool"),
+        ("quay.io/bio/salmon:1", None, "quay.io/bio/salmon:1"),
+    ],
+)
+def test_registry_takes_the_place_of_each_images_own(image, registry, named):
+    assert in_registry(image, registry) == named
+    assert in_registry(named, registry) == named
+
+
+@given(
+    memory=st.integers(1, 10**6), threads=st.integers(1, 96), disk=st.integers(0, 10**7), floor=st.integers(0, 10**6)
+)
+def test_needs_are_never_less_than_asked(memory, threads, disk, floor):
+    found = needs_of(job(threads=threads, mem_mb=memory, disk_mb=disk), ExecutorSettings(queue="work"), floor)
+    assert found.memory_mb == max(memory, floor, 4)
+    assert (found.vcpus, found.disk_mb) == (threads, disk)
+
+
+def test_what_a_rule_does_not_say_comes_from_the_settings():
+    settings = ExecutorSettings(queue="work", image="base:1", memory_mb=1234, timeout=7)
+    found = needs_of(job(image=None, mem_mb="<TBD>"), settings)
+    assert (found.image, found.memory_mb, found.timeout_s, found.queue) == ("base:1", 1234, 420, "work")
+    own = needs_of(job(runtime=90, batch_queue="gpu", nvidia_gpu=2), settings)
+    assert (own.image, own.timeout_s, own.queue, own.gpus) == ("a/tool:1", 5400, "gpu", 2)
+    assert needs_of(job(), ExecutorSettings(timeout=0)).timeout_s is None
+
+
+def test_groups_with_different_images_are_refused_with_the_remedy():
+    with pytest.raises(Refusal, match="one container: give its rules the same container:"):
+        image_of(group(job("docker://a:1", rule="one"), job("docker://b:1", rule="two")), None)
+    assert image_of(group(job("docker://a:1"), job("docker://a:1")), None) == "a:1"
+    with pytest.raises(Refusal, match="Rule make names no container"):
+        image_of(job(image=None), None)
+    with pytest.raises(Refusal, match="cannot run shub://x"):
+        image_of(job(image="shub://x"), None)
+
+
+SHAPES = [capacity.Shape(8192, 2, 0, "m5.large"), capacity.Shape(16_384, 8, 0, "c5.2xlarge")]
+
+
+@given(st.integers(1, 128), st.integers(4, 40_000), st.integers(0, 2))
+def test_a_request_is_refused_exactly_where_no_instance_holds_it(vcpus, memory, gpus):
+    needs = Needs("t", vcpus, memory, gpus, queue="work")
+    fits = gpus == 0 and ((vcpus <= 2 and memory <= 8160) or (vcpus <= 8 and memory <= 16_352))
+    assert (capacity.refusal(needs, SHAPES, None, None) is None) is fits
+
+
+def test_refusals_tell_what_there_is():
+    assert "The largest is c5.2xlarge" in capacity.refusal(Needs("t", 1, 99_999, queue="w"), SHAPES, None, None)
+    assert "50 MB of scratch" not in capacity.refusal(Needs("t", 1, 1, disk_mb=60), SHAPES, None, 50).split(",")[0]
+    assert "an instance has 50 MB" in capacity.refusal(Needs("t", 1, 1, disk_mb=60), SHAPES, None, 50)
+    assert "allows 4 altogether" in capacity.refusal(Needs("t", 8, 100, queue="w"), SHAPES, 4, None)
+    assert capacity.refusal(Needs("t", 999, 10**9), [], None, None) is None  # nothing is known: go on
+    assert capacity.patterns(["c5", "m5.large"]) == ["c5.*", "m5.large"]
+    assert "m5.*" in capacity.patterns(["optimal"])
+
+
+def test_secrets_stay_at_home():
+    variables = {"HF_TOKEN": "x", "AWS_SECRET_ACCESS_KEY": "x", "SNAKEMAKE_STORAGE_S3_ACCESS_KEY": "x", "LANG": "C"}
+    kept, withheld = travelling(variables)
+    assert kept == {"LANG": "C"}
+    assert withheld == ["AWS_SECRET_ACCESS_KEY", "HF_TOKEN", "SNAKEMAKE_STORAGE_S3_ACCESS_KEY"]
+
+
+def test_settings_are_read_with_their_mistakes_told(monkeypatch):
+    monkeypatch.setenv("AWS_REGION", "eu-central-1")
+    ground = ground_of(
+        ExecutorSettings(runtime="/mnt/r", tags="cost=lab,who=me", secrets="KEY=arn:x", volumes="/a:/b:ro")
+    )
+    assert ground.python == "/opt/fishladder/bin/python"
+    assert (ground.tags, ground.secrets) == ((("cost", "lab"), ("who", "me")), (("KEY", "arn:x"),))
+    assert ground.volumes == (("/a", "/b", True),)
+    for wrong in ("a", "=b"):
+        with pytest.raises(ValueError, match="is not NAME=VALUE"):
+            pairs(wrong)
+    for wrong in ("/a", "a:/b", "/a:/b:rx"):
+        with pytest.raises(ValueError, match="is not HOST:CONTAINER"):
+            parse_volumes(wrong)
+
+
+def test_state_prefix_is_the_setting_or_below_the_storage():
+    assert state_prefix(ExecutorSettings(prefix="s3://b/x"), "s3://c") == "s3://b/x"
+    assert state_prefix(ExecutorSettings(), "s3://c/run/") == "s3://c/run/.fishladder"
+    with pytest.raises(ValueError, match="--fishladder-prefix"):
+        state_prefix(ExecutorSettings(), None)
+
+
+def test_sources_are_deployed_by_the_runtimes_python():
+    command = "python -m snakemake --deploy-sources s3://q sum && /opt/p -m snakemake"
+    assert with_python(command, "/opt/p") == "/opt/p -m snakemake --deploy-sources s3://q sum && /opt/p -m snakemake"
