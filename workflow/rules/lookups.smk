@@ -1,7 +1,5 @@
 """What the rules look up: files of an organism, a sample or the user, and the image of a tool."""
 
-from write_report import write_report
-
 # Shell commands find the workflow's own files here. Not by a parameter: a workflow that moves to another folder is still
 # the same, and nothing has to run again.
 FISHLADDER = Path(workflow.basedir).resolve().parent
@@ -66,6 +64,8 @@ def existing(files):
 
 def report_what_finished():
     """Write the front page of a run that failed, from what finished; nothing else is left to do then."""
+    from write_report import write_report  # a page that most runs, and no job, need
+
     write_report(
         existing(RECORDS),
         existing(ANNOTATION_REPORTS),

@@ -6,12 +6,23 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 
+UNSTRANDED = 0.3  # at least this share of the fragments lies the other way, as Salmon has it
 INDEX_K = re.compile(r"\.k(\d+)\.tar\.gz$")
 
 
 def library_type(claimed: str, salmon: Path) -> dict:
-    """Hold the library type that Salmon found against the one that the manifest claims (A: claims none)."""
-    found = json.loads((salmon / "lib_format_counts.json").read_text())["expected_format"]
+    """Hold the library type that was found against the one that the manifest claims (A: claims none).
+
+    It is found from the mapped fragments, in Salmon's letters: Salmon itself looks at the first 50,000 of them only, and
+    takes a sample that has fewer for unstranded.
+    """
+    told = json.loads((salmon / "lib_format_counts.json").read_text())
+    # I, M, O: how mates lie to each other; single ends have no such letter.
+    ways = "IMO" if told["expected_format"][0] in "IMO" else ("",)
+    fragments = {way: (told[f"{way}SF"], told[f"{way}SR"]) for way in ways}
+    way, (forward, reverse) = max(fragments.items(), key=lambda of_way: sum(of_way[1]))
+    share = forward / max(forward + reverse, 1)
+    found = way + ("SF" if share > 1 - UNSTRANDED else "SR" if share < UNSTRANDED else "U")
     return {"claimed": claimed, "found": found, "agrees": None if claimed == "A" else claimed == found}
 
 
