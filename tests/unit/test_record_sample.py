@@ -15,15 +15,20 @@ def put(path: Path, content: object) -> None:
     path.write_text(content if isinstance(content, str) else json.dumps(content))
 
 
+def counted(**fragments: int) -> dict[str, int]:
+    """Salmon's counts of fragments by library type."""
+    kinds = [way + strand for way in ("", "I", "M", "O") for strand in ("SF", "SR", "U")]
+    return dict.fromkeys(kinds, 0) | fragments
+
+
 @pytest.fixture
 def sample(tmp_path) -> Path:
     """What the jobs of a sample that came through leave behind."""
     put(tmp_path / "reads/reads.json", CHECKED)
     put(tmp_path / "fastp/fastp.json", {"summary": {"fastp_version": "0.23.2"}})
     put(tmp_path / "salmon/index.txt", f"{INDEX}\n")
-    put(tmp_path / "salmon/index.txt", "toy.k31.tar.gz\n")
     put(tmp_path / "salmon/cmd_info.json", {"salmon_version": "1.10.1"})
-    put(tmp_path / "salmon/lib_format_counts.json", {"expected_format": "ISR"})
+    put(tmp_path / "salmon/lib_format_counts.json", {"expected_format": "ISR"} | counted(ISR=50, ISF=1, SF=9))
     meta = {"percent_mapped": 81.5, "num_mapped": 40, "num_processed": 50}
     put(tmp_path / "salmon/aux_info/meta_info.json", meta)
     for step, seconds, memory in (
@@ -55,6 +60,22 @@ def test_a_sample_that_came_through_is_recorded_whole(sample):
 @pytest.mark.parametrize(("claimed", "agrees"), [("A", None), ("ISR", True), ("IU", False)])
 def test_the_library_type_found_is_held_against_the_one_claimed(sample, claimed, agrees):
     assert make(sample, library_type=claimed)["library_type"] == {"claimed": claimed, "found": "ISR", "agrees": agrees}
+
+
+@pytest.mark.parametrize(
+    ("salmon_says", "fragments", "found"),
+    [
+        ("IU", {"ISR": 10_000}, "ISR"),  # few fragments: Salmon did not look
+        ("IU", {"ISF": 4956, "ISR": 5014, "SF": 900}, "IU"),
+        ("IU", {"OSF": 900, "ISF": 20, "ISR": 10}, "OSF"),
+        ("U", {"SF": 9814, "SR": 2}, "SF"),
+        ("SR", {"SF": 2069, "SR": 82078}, "SR"),
+        ("U", {"SF": 310, "SR": 690}, "U"),
+    ],
+)
+def test_the_library_type_is_found_from_the_fragments_also_where_they_are_few(sample, salmon_says, fragments, found):
+    put(sample / "salmon/lib_format_counts.json", {"expected_format": salmon_says} | counted(**fragments))
+    assert make(sample)["library_type"]["found"] == found
 
 
 def test_a_sample_whose_reads_are_broken_is_recorded_with_step_and_reason(sample):

@@ -13,8 +13,8 @@ INDEX_K = re.compile(r"\.k(\d+)\.tar\.gz$")
 def library_type(claimed: str, salmon: Path) -> dict:
     """Hold the library type that was found against the one that the manifest claims (A: claims none).
 
-    It is found from the mapped fragments, in Salmon's letters: Salmon itself looks at the first 50,000 of them only, and
-    takes a sample that has fewer for unstranded.
+    It is found from all mapped fragments, in Salmon's letters: Salmon itself does not decide before it has seen tens of
+    thousands of them, and takes a sample with fewer for unstranded.
     """
     told = json.loads((salmon / "lib_format_counts.json").read_text())
     # I, M, O: how mates lie to each other; single ends have no such letter.
