@@ -7,7 +7,8 @@ when the first call is made, because Snakemake imports every plugin at every sta
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
+from functools import cached_property, lru_cache
+from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +52,7 @@ class StorageProvider(StorageProviderBase):
         self.lock = RLock()
         self.pool = ThreadPoolExecutor(self.settings.transfers, thread_name_prefix="fishladder")
         self.default_prefix_is_checked = False
+        self.local_path_of = lru_cache(maxsize=200_000)(lambda location: self.local_prefix / "/".join(location))
 
     @cached_property
     def s3(self) -> "S3":
@@ -148,6 +150,9 @@ class StorageObject(StorageObjectRead, StorageObjectWrite, StorageObjectGlob, St
             self.provider.meet(file.rule.workflow)
             if "{" in self.query and (folder := locations.folder_of(self.location.key)):
                 self.provider.lookup.inventory(self.location.bucket).add_scope(folder)
+
+    def local_path(self) -> Path:
+        return self._overwrite_local_path or self.provider.local_path_of(self.location)
 
     def local_suffix(self) -> str:
         return "/".join(self.location)

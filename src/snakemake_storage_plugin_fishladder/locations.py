@@ -1,12 +1,14 @@
 """Read `s3://bucket/key`: the one kind of query this storage knows."""
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from snakemake_interface_storage_plugins.io import WILDCARD_REGEX
 
 BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")  # as lenient as the oldest buckets of us-east-1
-LONGEST_KEY = 1024  # bytes, S3's limit
+ODD_FOLDER = re.compile(r"(?:^|/)(?:\.{0,2})(?:/|\Z)")  # a/ /b, a/./b, a/../b
+LONGEST_KEY = 1024  # bytes: S3's limit
 
 
 class Location(NamedTuple):
@@ -19,6 +21,7 @@ class Location(NamedTuple):
         return f"s3://{self.bucket}/{self.key}"
 
 
+@lru_cache(maxsize=200_000)  # Snakemake makes several objects of each file
 def parse(query: str) -> Location:
     """Read a query; raise ValueError saying what is wrong with it. Wildcards in braces are left as they are.
 
@@ -42,13 +45,11 @@ def check(bucket: str, key: str) -> None:
     if not key.strip("/"):
         raise ValueError("names a bucket only; add a key: s3://bucket/key")
     path = key.removesuffix("/")
-    if path.startswith("/") or "//" in path or path.endswith("/"):
-        raise ValueError("has an empty folder name (//), which no local path can stand for")
-    if "." in path and any(part in {".", ".."} for part in path.split("/")):
-        raise ValueError("has a folder named . or .., which no local path can stand for")
+    if ODD_FOLDER.search(path):
+        raise ValueError("has a folder without a name (//) or named . or .., which no local path can stand for")
     if "\0" in path:
         raise ValueError("holds a zero character, which no local path can hold")
-    if len(path.encode()) > LONGEST_KEY:
+    if len(path) * 4 > LONGEST_KEY and len(path.encode()) > LONGEST_KEY:
         raise ValueError(f"is longer than the {LONGEST_KEY:,} bytes that S3 allows")
 
 

@@ -119,6 +119,7 @@ class Mover:
                 try:
                     self.finish(location, head, part, future)
                 except NotWhole:  # or replaced since it was listed: look at what is there now, once more
+                    part.unlink(missing_ok=True)
                     head = self.look(location)
                     _, part, future = self.start(location, head.entry, target, head)
                     self.finish(location, head, part, future)

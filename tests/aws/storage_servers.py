@@ -1,38 +1,14 @@
-"""Fixtures: S3 servers on this machine (moto, MinIO), a bucket, and counters and faults in front of a client."""
+"""Fixtures: S3 servers on this machine (moto, MinIO), and a new bucket on one or on each."""
 
 import os
 import uuid
-from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
 
-import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
 from tests.aws import minio
-
-
-@dataclass
-class Bucket:
-    """An empty bucket on a server, and a plain client to look into it."""
-
-    url: str
-    name: str
-
-    def __post_init__(self) -> None:
-        self.client = boto3.client("s3", endpoint_url=self.url)
-        self.client.create_bucket(Bucket=self.name)
-
-    def keys(self) -> list[str]:
-        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.name)
-        return [found["Key"] for page in pages for found in page.get("Contents", [])]
-
-    def read(self, key: str) -> bytes:
-        return self.client.get_object(Bucket=self.name, Key=key)["Body"].read()
-
-    def write(self, key: str, content: bytes = b"", **given) -> None:
-        self.client.put_object(Bucket=self.name, Key=key, Body=content, **given)
+from tests.aws.storage_helpers import Bucket
 
 
 @pytest.fixture(autouse=True)
@@ -71,10 +47,6 @@ def moto_bucket(moto_url, credentials) -> Bucket:
     return Bucket(moto_url, f"b-{uuid.uuid4().hex}")
 
 
-def count_requests(client) -> Counter:
-    """Count what a client sends from now on, every try of it, by operation."""
-    counts: Counter = Counter()
-    client.meta.events.register_first(
-        "before-send.s3", lambda event_name, **_: counts.update([event_name.split(".")[-1]])
-    )
-    return counts
+@pytest.fixture
+def minio_bucket(minio_url, credentials) -> Bucket:
+    return Bucket(minio_url, f"b-{uuid.uuid4().hex}")

@@ -69,7 +69,7 @@ def snakemake(directory, bucket, *words, prefix="project", ok=True):
 def test_a_workflow_keeps_every_file_in_s3_and_makes_only_what_is_missing(project, moto_bucket):
     snakemake(project, moto_bucket)
     assert moto_bucket.read("project/summary.txt") == b"6 lines, 6 parts, 3 empty folders\n"
-    keys = moto_bucket.keys()
+    keys = moto_bucket.names()
     assert {"project/parts/b/part.aa", "project/parts/b/part.ab", "project/parts/b/empty/"} <= set(keys)
     assert "project/logs/a.log" in keys
     assert not [key for key in keys if key.startswith("project/counts/")], "temp() files were left"
@@ -87,3 +87,79 @@ def test_a_workflow_keeps_every_file_in_s3_and_makes_only_what_is_missing(projec
     assert made.count("rule split") == 1 and "rule sum" in made
     assert moto_bucket.read("project/summary.txt") == b"6 lines, 6 parts, 3 empty folders\n"
     assert "Nothing to be done" in snakemake(project, moto_bucket)
+
+
+def test_refuses_a_whole_bucket_as_prefix_unless_told(project, moto_bucket):
+    words = ("--dry-run", "--storage-fishladder-part-size-mb", "8")
+    refused = snakemake(project, moto_bucket, *words, prefix="", ok=False)
+    assert "is a whole bucket" in refused and "--storage-fishladder-allow-bucket-root" in refused
+    for name in "abc":
+        moto_bucket.write(f"reads/{name}.txt", b"line\n")
+    assert "rule count" in snakemake(project, moto_bucket, *words, "--storage-fishladder-allow-bucket-root", prefix="")
+
+
+def test_wildcard_constraints_of_a_rule_hold_in_s3(tmp_path, moto_bucket):
+    (tmp_path / "Snakefile").write_text(
+        textwrap.dedent("""
+            rule all:
+                input: "out/12.txt", "out/word.txt"
+            rule number:
+                output: "out/{n}.txt"
+                wildcard_constraints: n=r"\\d+"
+                shell: "echo number > {output}"
+            rule word:
+                output: "out/{w}.txt"
+                wildcard_constraints: w="[a-z]+"
+                shell: "echo word > {output}"
+        """)
+    )
+    snakemake(tmp_path, moto_bucket)
+    assert moto_bucket.read("project/out/12.txt") == b"number\n"
+    assert moto_bucket.read("project/out/word.txt") == b"word\n"
+
+
+def test_single_files_in_s3_stand_beside_local_ones_with_settings_by_tag(tmp_path, moto_bucket):
+    moto_bucket.write("raw/a.txt", b"from s3\n")
+    (tmp_path / "Snakefile").write_text(
+        textwrap.dedent(f"""
+            storage lab:
+                provider="fishladder",
+                endpoint_url="{moto_bucket.url}",
+                storage_class="STANDARD_IA"
+
+            rule all:
+                input: "copy/a.txt", storage.lab("s3://{moto_bucket.name}/back/a.txt")
+            rule copy:
+                input: storage.lab("s3://{moto_bucket.name}/raw/{{name}}.txt")
+                output: "copy/{{name}}.txt"
+                shell: "cp {{input}} {{output}}"
+            rule back:
+                input: "copy/{{name}}.txt"
+                output: storage.lab("s3://{moto_bucket.name}/back/{{name}}.txt")
+                shell: "cp {{input}} {{output}}"
+        """)
+    )
+    environment = os.environ | {"PYTHONPATH": str(SRC), "XDG_CACHE_HOME": str(tmp_path)}
+    command = [sys.executable, "-m", "snakemake", "--cores", "2"]
+    ended = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
+    assert ended.returncode == 0, ended.stderr
+    assert (tmp_path / "copy" / "a.txt").read_bytes() == b"from s3\n"
+    head = moto_bucket.client.head_object(Bucket=moto_bucket.name, Key="back/a.txt")
+    assert head["StorageClass"] == "STANDARD_IA"
+
+
+def test_touch_and_delete_work_on_what_is_in_s3(project, moto_bucket):
+    snakemake(project, moto_bucket)
+    moto_bucket.write("project/reads/a.txt", b"line\n")
+    snakemake(project, moto_bucket, "--touch")
+    assert "Nothing to be done" in snakemake(project, moto_bucket, "--dry-run")
+    snakemake(project, moto_bucket, "--delete-all-output")
+    left = [key for key in moto_bucket.names() if not key.startswith("project/logs/")]
+    assert left == [f"project/reads/{name}.txt" for name in "abc"]
+    assert moto_bucket.client.head_bucket(Bucket=moto_bucket.name)["ResponseMetadata"]["HTTPStatusCode"] == 200
+
+
+def test_no_credential_is_on_the_command_line_of_a_job(project, moto_bucket):
+    told = snakemake(project, moto_bucket, "--verbose", "--forcerun", "count", "--until", "count")
+    assert minio.KEYS["AWS_SECRET_ACCESS_KEY"] not in told
+    assert "--storage-fishladder-endpoint-url" in told, "settings do not reach the jobs"
