@@ -1,10 +1,12 @@
 """The whole main job on toy data: `python -m tests.toy.demo DIRECTORY`. Run again, it does what is left to do."""
 
 import json
+import socket
 import subprocess
 import sys
 from pathlib import Path
 from statistics import median
+from urllib.parse import urlsplit
 
 import yaml
 
@@ -12,15 +14,18 @@ from tests.toy.make_all import Wishes, make_all
 from tests.toy.serve import addresses, serving
 
 SNAKEFILE = Path(__file__).resolve().parents[2] / "workflow" / "Snakefile"
-# The lock holds addresses of the toy Ensembl, so it has to be at the same port in every run.
-PORT = 18943
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        return found.getsockname()[1]
 
 
 def lay_out(directory: Path) -> None:
     """Make the toy Ensembl, the reads and the tables, and the configuration that takes the one for the real one."""
     print("making toy data: two organisms in two divisions of Ensembl, six samples", flush=True)
     make_all(directory, Wishes(broken=""), "reads")
-    ensembl = addresses(f"http://127.0.0.1:{PORT}")
+    ensembl = addresses(f"http://127.0.0.1:{free_port()}")
     (directory / "config" / "config.yaml").write_text(yaml.safe_dump({"ensembl": ensembl}))
 
 
@@ -44,20 +49,27 @@ def findings(directory: Path) -> str:
     return "\n".join(lines)
 
 
+def toy_port(directory: Path) -> int:
+    """The port of the toy Ensembl: the lock holds its addresses, so it is the same in every run."""
+    configuration = yaml.safe_load((directory / "config" / "config.yaml").read_text())
+    return urlsplit(configuration["ensembl"]["rest"]).port
+
+
 def main(directory: Path) -> None:
+    if not (directory / "config" / "config.yaml").exists():
+        lay_out(directory)
+    port = toy_port(directory)
     try:
-        if not (directory / "config" / "config.yaml").exists():
-            lay_out(directory)
-        with serving(directory / "ensembl", PORT):
+        with serving(directory / "ensembl", port):
             if not (directory / "config" / "organisms.lock.tsv").exists():
                 snakemake(directory, "lock")
             snakemake(directory)
     except OSError as error:
-        sys.exit(f"the toy Ensembl cannot be served at port {PORT} of 127.0.0.1 ({error}); end what uses it, try again")
-    except subprocess.CalledProcessError as error:
         sys.exit(
-            f"the demo failed (`{' '.join(map(str, error.cmd))}`, code {error.returncode}); its last lines say why"
+            f"cannot serve the toy Ensembl at port {port} of 127.0.0.1 ({error}); remove {directory}/ and try again"
         )
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"the demo failed (`{' '.join(map(str, error.cmd))}`, code {error.returncode}); see above")
     print(findings(directory))
 
 
