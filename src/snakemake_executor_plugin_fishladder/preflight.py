@@ -60,7 +60,7 @@ class Checks:
             except Exception as error:
                 denied = code_of(error) in ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation")
                 unsure = denied and what not in ("credentials and clock", "bucket")
-                yield Line(what, None if unsure else False, f"{error}. To do: {remedy}")
+                yield Line(what, None if unsure else False, f"{' '.join(str(error).split())}. To do: {remedy}")
 
     def identity(self) -> Iterator[Line]:
         answer = self.clients["sts"].get_caller_identity()

@@ -30,6 +30,7 @@ from moto.core.config import default_user_config
 from moto.moto_server import threaded_moto_server
 from moto.server import ThreadedMotoServer
 
+SRC = Path(__file__).parents[2] / "src"
 REGION = "eu-central-1"
 ACCOUNT = "123456789012"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_DEFAULT_REGION": REGION}
@@ -76,9 +77,10 @@ class Trouble:
     code: str
     carried_out: bool = False
 
-    def body(self, s3: bool) -> bytes:
-        if s3:
-            return f"<Error><Code>{self.code}</Code><Message>made by the test</Message></Error>".encode()
+    def body(self, xml: str | None) -> bytes:
+        if xml:
+            error = f"<Error><Code>{self.code}</Code><Message>made by the test</Message></Error>"
+            return (error if xml == "s3" else f"<ErrorResponse>{error}</ErrorResponse>").encode()
         return json.dumps({"__type": self.code, "message": "made by the test"}).encode()
 
 
@@ -109,7 +111,8 @@ def gateway(server: "BatchServer") -> Any:
             environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         kind = [("Content-Type", "application/json"), ("x-amzn-ErrorType", trouble.code)]
         start_response(f"{trouble.status} Trouble", kind)
-        return [trouble.body(s3)]
+        query = "urlencoded" in environ.get("CONTENT_TYPE", "")  # STS, IAM
+        return [trouble.body("s3" if s3 else "query" if query else None)]
 
     return application
 
@@ -312,7 +315,7 @@ class BatchServer:
             process = subprocess.Popen(
                 command,
                 cwd=folder,
-                env={"PATH": os.environ["PATH"], "PYTHONPATH": "src", **CREDENTIALS, **environment},
+                env={"PATH": os.environ["PATH"], "PYTHONPATH": str(SRC), **CREDENTIALS, **environment},
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,

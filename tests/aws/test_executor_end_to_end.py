@@ -1,9 +1,11 @@
 """Whole runs of Snakemake through moto's Batch, jobs as processes of this machine."""
 
 import csv
+import subprocess
+import sys
 from pathlib import Path
 
-from tests.aws import driver
+from tests.aws import driver, stub_job
 
 THREE_RULES = """
 rule all:
@@ -41,9 +43,139 @@ def test_three_rules_go_through_batch_and_leave_nothing_behind(batch_server, tmp
     assert batch_server.active() == []
     assert left_in_bucket(batch_server) == []
 
-    rows = list(csv.DictReader(Path(tmp_path, "fishladder-trace.tsv").open(), delimiter="\t"))
+    trace = Path(tmp_path, "fishladder-trace.tsv").read_text().splitlines()
+    rows = list(csv.DictReader(trace, delimiter="\t"))
     assert sorted(row["rule"] for row in rows) == ["join", "last", "make", "make", "make"]
     for row in rows:
         assert row["submitted"] <= row["started"] <= row["stopped"]
         assert (row["outcome"], row["exit"], row["memory_asked_mb"]) == ("success", "0", "500")
         assert int(row["memory_used_mb"]) > 0
+
+
+def test_a_second_run_registers_nothing(batch_server, tmp_path):
+    python = stub_job.prepare(tmp_path, 3, seconds=0)
+    assert driver.run(tmp_path, python=python)[0] == 0
+    assert batch_server.calls["registerjobdefinition"] == 1
+    code, said = driver.run(tmp_path, "--forceall", python=python)
+    assert code == 0, said[-3000:]
+    assert batch_server.calls["registerjobdefinition"] == 1
+    assert batch_server.calls["submitjob"] == 2
+
+
+def test_a_request_that_no_instance_holds_is_refused_before_anything_is_submitted(batch_server, tmp_path):
+    Path(tmp_path, "Snakefile").write_text(
+        """
+rule all:
+    input: "b.txt"
+rule small:
+    output: "a.txt"
+    shell: "touch {output}"
+rule huge:
+    input: "a.txt"
+    output: "b.txt"
+    resources: mem_mb=999_999
+    shell: "touch {output}"
+"""
+    )
+    code, said = driver.run(tmp_path)
+    assert code != 0
+    assert "Rule huge can never run" in said
+    assert "The largest is c5.2xlarge with 8 vCPUs, 16352 MB" in said
+    assert batch_server.calls["submitjob"] == 0
+
+
+def test_rules_of_a_group_must_share_their_image(batch_server, tmp_path):
+    Path(tmp_path, "Snakefile").write_text(
+        """
+rule all:
+    input: "b.txt"
+rule one:
+    output: "a.txt"
+    group: "both"
+    container: "docker://tool/one:1"
+    shell: "touch {output}"
+rule two:
+    input: "a.txt"
+    output: "b.txt"
+    group: "both"
+    container: "docker://tool/two:1"
+    shell: "touch {output}"
+"""
+    )
+    code, said = driver.run(tmp_path)
+    assert code != 0
+    assert "one: docker://tool/one:1; two: docker://tool/two:1" in said
+    assert "take one of them out of the group" in said
+    assert batch_server.calls["submitjob"] == 0
+
+
+def test_a_group_runs_as_one_job(batch_server, tmp_path):
+    Path(tmp_path, "Snakefile").write_text(
+        """
+rule all:
+    input: "b.txt"
+rule one:
+    output: "a.txt"
+    group: "both"
+    shell: "echo a > {output}"
+rule two:
+    input: "a.txt"
+    output: "b.txt"
+    group: "both"
+    shell: "cat {input} > {output}"
+"""
+    )
+    code, said = driver.run(tmp_path)
+    assert code == 0, said[-3000:]
+    assert Path(tmp_path, "b.txt").read_text() == "a\n"
+    assert len(batch_server.jobs) == 1
+
+
+def test_jobs_that_share_nothing_with_the_driver_are_not_sent_as_if_they_did(batch_server, tmp_path):
+    Path(tmp_path, "Snakefile").write_text(THREE_RULES)
+    command = [sys.executable, "-m", "snakemake", "--executor", "fishladder", "--jobs", "1"]
+    command += ["--fishladder-queue", "work", "--fishladder-prefix", "s3://lab/state"]
+    environment = {**batch_server.environment(), "PYTHONPATH": str(driver.ROOT / "src"), "PATH": "/usr/bin:/bin"}
+    ended = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert ended.returncode != 0
+    assert "--shared-fs-usage none" in ended.stdout + ended.stderr
+
+
+def test_a_job_of_the_image_without_runtime_says_so(batch_server, tmp_path):
+    python = stub_job.prepare(tmp_path, 1)
+    code, said = driver.run(tmp_path, "--fishladder-python", "/opt/fishladder/bin/python", python=python)
+    assert code != 0
+    assert "this job finds no /opt/fishladder/bin/python" in said
+    assert "check --fishladder-runtime" in said
+
+
+CACHED = """
+rule all:
+    input: "all.txt"
+rule reference:
+    output: "reference.txt"
+    cache: True
+    shell: "date +%s%N > {output}"
+rule last:
+    input: "reference.txt"
+    output: "all.txt"
+    script: "duplicate.py"
+"""
+
+
+def test_nothing_shared_but_the_bucket_and_a_cache_between_runs(batch_server, tmp_path):
+    """Sources travel through S3, files through the storage, and a second workflow takes the reference of the first."""
+    Path(tmp_path, "Snakefile").write_text(CACHED)
+    Path(tmp_path, "duplicate.py").write_text("import shutil\nshutil.copy(snakemake.input[0], snakemake.output[0])\n")
+    git = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org"]
+    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "sources"]):
+        subprocess.run([*git, *words], cwd=tmp_path, check=True)
+    s3, told = batch_server.client("s3"), []
+    for run in ("first", "second"):
+        words = ["--shared-fs-usage", "none", "--default-storage-provider", "fishladder"]
+        words += ["--default-storage-prefix", f"s3://lab/{run}", "--cache", "reference"]
+        code, said = driver.run(tmp_path, *words, env={"SNAKEMAKE_OUTPUT_CACHE": "s3://lab/cache"})
+        assert code == 0, said[-3000:]
+        told.append(s3.get_object(Bucket="lab", Key=f"{run}/all.txt")["Body"].read())
+    assert told[0] == told[1]
+    assert sum(batch_server.started.values()) == 4
