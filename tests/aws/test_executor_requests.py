@@ -1,5 +1,7 @@
 """What goes to AWS Batch, as values: submissions, names, job definitions, needs, and who can hold them."""
 
+from dataclasses import fields
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -245,3 +247,10 @@ def test_state_prefix_is_the_setting_or_below_the_storage():
 def test_sources_are_deployed_by_the_runtimes_python():
     command = "python -m snakemake --deploy-sources s3://q sum && /opt/p -m snakemake"
     assert with_python(command, "/opt/p") == "/opt/p -m snakemake --deploy-sources s3://q sum && /opt/p -m snakemake"
+
+
+def test_documentation_lists_every_setting():
+    page = (Path(__file__).parents[2] / "docs" / "executor.md").read_text()
+    for one in fields(ExecutorSettings):
+        default = "" if one.default is None else f"`{one.default}`"
+        assert f"| `{one.name.replace('_', '-')}` | {default} | {one.metadata['help']} |" in page
