@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import certifi
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -130,6 +131,20 @@ def build_image(engine: Engine, tool: str) -> str:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.split()[-1]
+
+
+def machine_certificates() -> list[bytes]:
+    """The certificates this machine trusts and certifi does not list: a proxy's, a company's."""
+
+    def split(text: str) -> set[str]:
+        return {"".join(part.split("-----END")[0].split()) for part in text.split("BEGIN CERTIFICATE-----")[1:]}
+
+    bundle = Path(os.environ.get("SSL_CERT_FILE", "/etc/ssl/certs/ca-certificates.crt"))
+    public = split(Path(certifi.where()).read_text())
+    for file in Path("/usr/share/ca-certificates").rglob("*.crt"):
+        public |= split(file.read_text())
+    found = split(bundle.read_text()) - public if bundle.is_file() else set()
+    return [one[200:264].encode() for one in found]
 
 
 def runtime() -> Path:

@@ -1,13 +1,12 @@
 """The runtime in images that hold next to nothing: it must run there, and leave no trace in what a rule sees."""
 
-import os
 import subprocess
 import tarfile
 from pathlib import Path
 
 import pytest
 
-from tests.aws.podman import bare, build_image, engine, runtime_folder
+from tests.aws.podman import bare, build_image, engine, machine_certificates, runtime_folder
 
 __all__ = ["bare", "engine", "runtime_folder"]  # fixtures
 
@@ -149,27 +148,12 @@ def test_certificates_are_the_image_s_or_certifi_s(engine, bare, runtime_folder)
 
 def test_no_file_names_the_place_it_was_built_at_or_holds_what_only_this_machine_trusts(runtime_folder):
     store = str(runtime_folder.parent).encode()
-    ours = certificates_of_this_machine_alone()
+    ours = machine_certificates()
     for path in runtime_folder.rglob("*"):
         if path.is_file() and not path.is_symlink():
             content = path.read_bytes()
             assert store not in content, path
             assert not [one for one in ours if one in content], path
-
-
-def certificates_of_this_machine_alone() -> list[bytes]:
-    """The certificates this machine trusts and certifi does not list: a proxy's, a company's."""
-    import certifi
-
-    def split(text: str) -> set[str]:
-        return {"".join(part.split("-----END")[0].split()) for part in text.split("BEGIN CERTIFICATE-----")[1:]}
-
-    bundle = Path(os.environ.get("SSL_CERT_FILE", "/etc/ssl/certs/ca-certificates.crt"))
-    public = split(Path(certifi.where()).read_text())
-    for file in Path("/usr/share/ca-certificates").rglob("*.crt"):
-        public |= split(file.read_text())
-    found = split(bundle.read_text()) - public if bundle.is_file() else set()
-    return [one[200:264].encode() for one in found]
 
 
 def test_the_packed_runtime_holds_the_folder_and_nothing_else(runtime_folder):

@@ -1,0 +1,102 @@
+"""One version a tool, wherever it is named: containers, conda environments, Python's lock, Debian."""
+
+import csv
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+RULES = "\n".join(path.read_text() for path in sorted((ROOT / "workflow").rglob("*.smk")))
+ENVIRONMENTS = sorted((ROOT / "workflow/envs").glob("*.yaml"))
+
+
+def read_table(name: str) -> list[dict[str, str]]:
+    with (ROOT / name).open() as table:
+        return list(csv.DictReader(table, delimiter="\t"))
+
+
+def read_lock(name: str) -> dict[str, str]:
+    """Package and version; a lock names a package once."""
+    return dict(re.findall(r"^([a-z0-9][a-z0-9._-]*)==([^ ;\\]+)", (ROOT / name).read_text(), re.MULTILINE))
+
+
+TOOLS = {row["tool"]: row for row in read_table("containers/versions.tsv")}
+LOCK = read_lock("requirements.lock")
+
+
+def conda_versions(environment: Path) -> dict[str, str]:
+    given = yaml.safe_load(environment.read_text())["dependencies"]
+    pinned = [re.fullmatch(r"([\w.-]+)=([\w.]+)", one) for one in given]
+    assert all(pinned), f"{environment.name} leaves a version open: {given}"
+    return {found[1]: found[2] for found in pinned}
+
+
+def test_every_image_that_a_rule_names_has_a_row_and_every_row_a_rule():
+    named = set(re.findall(r"""\bimage\(\s*["'](\w+)["']""", RULES))
+    assert named == set(TOOLS)
+
+
+def test_every_environment_that_a_rule_names_is_there_and_every_one_is_named():
+    named = set(re.findall(r'envs/([\w-]+\.yaml)"', RULES))
+    assert named == {path.name for path in ENVIRONMENTS}
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_a_tool_s_image_has_its_version(tool):
+    name, _, tag = TOOLS[tool]["image"].rpartition("/")[2].partition(":")
+    assert (name, tag.split("--")[0]) == (tool, TOOLS[tool]["version"])
+    assert TOOLS[tool]["image"].startswith("quay.io/biocontainers/")
+    assert TOOLS[tool]["licence"]
+    assert TOOLS[tool]["source"].startswith("https://")
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda path: path.stem)
+def test_an_environment_has_the_versions_of_the_table_or_of_python_s_lock(environment):
+    for package, version in conda_versions(environment).items():
+        row = TOOLS.get(package)
+        assert version == (row["version"] if row else LOCK.get(package)), package
+        if row:
+            assert row["conda"].endswith(f"::{package}")
+
+
+def test_every_tool_is_in_an_environment():
+    packages = {package for path in ENVIRONMENTS for package in conda_versions(path)}
+    assert {row["conda"].split("::")[1] for row in TOOLS.values()} <= packages
+
+
+@pytest.mark.parametrize("tool", [tool for tool, row in TOOLS.items() if row["pypi"]])
+def test_python_s_lock_has_a_tool_s_version(tool):
+    assert LOCK[TOOLS[tool]["pypi"]] == TOOLS[tool]["version"]
+
+
+@pytest.mark.parametrize("tool", [tool for tool, row in TOOLS.items() if row["debian"]])
+def test_the_installed_debian_package_has_a_tool_s_version(tool):
+    package = TOOLS[tool]["debian"]
+    assert package in {row["package"] for row in read_table("packages.tsv")}
+    if shutil.which("dpkg-query") is None:
+        pytest.skip("not Debian: conda or containers bring the tools")
+    ask = ["dpkg-query", "--show", "--showformat", "${Version}", package]
+    found = subprocess.run(ask, capture_output=True, text=True)
+    if found.returncode:
+        pytest.skip(f"not installed: sudo apt-get install {package}")
+    upstream = re.split(r"[-+~]", found.stdout.rpartition(":")[2])[0]
+    assert upstream == TOOLS[tool]["version"]
+
+
+def test_the_runtime_has_the_versions_that_drive_the_workflow():
+    runtime = read_lock("containers/runtime/requirements.lock")
+    assert {"snakemake", "boto3", "botocore"} <= set(runtime)
+    assert {package: LOCK.get(package) for package in runtime} == runtime
+
+
+def test_the_lock_of_pushed_images_has_the_versions_of_the_table():
+    path = ROOT / "containers/images.lock.tsv"
+    if not path.exists():
+        pytest.skip("no image was pushed from this checkout: make push REGISTRY=...")
+    for row in read_table("containers/images.lock.tsv"):
+        assert row["version"] == TOOLS[row["tool"]]["version"]
+        assert re.search(r"@sha256:[0-9a-f]{64}$", row["image"])
