@@ -5,7 +5,8 @@
 The server is MinIO on this machine. The workflow has six rules a sample, which write into folders of the sample. Keys
 of ours are written by PUT, rule after rule, as a run would. Foreign keys are laid into MinIO's own folder, each as a
 link to one object's file, since a million PUTs would take an hour; its listing then reads them like any other.
-Requests are MinIO's own count, by kind. The peer is snakemake-storage-plugin-s3 0.3.6 in an environment of its own.
+Everything lies in memory (/dev/shm) where there is such a place, because no disk is what is measured. Requests are
+MinIO's own count, by kind. The peer is snakemake-storage-plugin-s3 0.3.6 in an environment of its own.
 """
 
 import argparse
@@ -42,6 +43,10 @@ RULES = {
     "call": ("results/align/{sample}/aligned.bam", "results/calls/{sample}/variants.vcf.gz"),
 }
 ENDS = ["results/qc/{sample}/fastp.json", "results/quant/{sample}/genes.tsv", "results/calls/{sample}/variants.vcf.gz"]
+
+
+MEMORY = Path("/dev/shm")
+PLACE = str(MEMORY) if MEMORY.is_dir() else None
 
 
 def snakefile(samples: int) -> str:
@@ -128,7 +133,7 @@ def dry_run(python: Path | str, directory: Path, *words: str) -> Cost:
 
 def in_s3(url: str, bucket: str, samples: int, plugin: str, python: Path | str) -> dict:
     """Dry run on the bucket, from a directory that knows nothing: its costs and its requests."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=PLACE) as folder:
         (Path(folder) / "Snakefile").write_text(snakefile(samples))
         words = ["--default-storage-provider", plugin, "--default-storage-prefix", f"s3://{bucket}/project"]
         before = requests(url)
@@ -139,7 +144,7 @@ def in_s3(url: str, bucket: str, samples: int, plugin: str, python: Path | str) 
 
 def on_disk(samples: int, rows: list[list[str]]) -> Cost:
     """The same dry run on the same files, here."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=PLACE) as folder:
         (Path(folder) / "Snakefile").write_text(snakefile(samples))
         for age, row in enumerate(rows):
             for name in row:
@@ -164,7 +169,7 @@ def peer_python() -> Path | None:
 def filled(samples: int, done: float, foreign: int = 0) -> Iterator[tuple[str, str, list[list[str]]]]:
     """A server with a bucket in which this part of the samples is done."""
     os.environ["MINIO_PROMETHEUS_AUTH_TYPE"] = "public"
-    with tempfile.TemporaryDirectory() as folder, minio.serve(Path(folder) / "data") as url:
+    with tempfile.TemporaryDirectory(dir=PLACE) as folder, minio.serve(Path(folder) / "data") as url:
         bucket, rows = make_bucket(url), files(samples, done)
         fill(url, bucket, rows)
         if foreign:

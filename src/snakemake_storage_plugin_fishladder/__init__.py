@@ -5,6 +5,7 @@ when the first call is made, because Snakemake imports every plugin at every sta
 """
 
 import asyncio
+import gc
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, lru_cache
@@ -30,13 +31,17 @@ from snakemake_interface_storage_plugins.storage_provider import (
 
 from . import locations
 from .inventory import Entry
-from .locations import Location
+from .locations import MANY, Location
 from .settings import StorageProviderSettings, check, option
 
 if TYPE_CHECKING:
     from .lookup import Lookup
     from .s3 import S3
     from .transfer import Mover
+
+# A plan of 10,000 samples is a million objects that live to its end. Python would look through them for garbage after
+# every 700 new ones, which takes a fifth of the time.
+GARBAGE = 50_000
 
 __all__ = ["StorageObject", "StorageProvider", "StorageProviderSettings"]
 
@@ -52,7 +57,7 @@ class StorageProvider(StorageProviderBase):
         self.lock = RLock()
         self.pool = ThreadPoolExecutor(self.settings.transfers, thread_name_prefix="fishladder")
         self.default_prefix_is_checked = False
-        self.local_path_of = lru_cache(maxsize=200_000)(lambda location: self.local_prefix / "/".join(location))
+        self.local_path_of = lru_cache(MANY)(lambda location: self.local_prefix / "/".join(location))
 
     @cached_property
     def s3(self) -> "S3":
@@ -73,7 +78,7 @@ class StorageProvider(StorageProviderBase):
         from .lookup import Lookup
 
         with self.lock:
-            return self.__dict__.get("lookup") or Lookup(self.s3)
+            return self.__dict__.get("lookup") or Lookup(self.s3, self.local_prefix)
 
     async def aside(self, method: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Run one of Snakemake's methods in a thread, so that files travel at the same time, not one by one."""
@@ -85,6 +90,8 @@ class StorageProvider(StorageProviderBase):
     def meet(self, workflow: Any) -> None:
         """Learn from the workflow which cache it keeps and below which prefix it works."""
         self.lookup.workflow = workflow
+        if 0 < gc.get_threshold()[0] < GARBAGE:
+            gc.set_threshold(GARBAGE, *gc.get_threshold()[1:])
         if self.is_default and not self.default_prefix_is_checked:
             self.default_prefix_is_checked = True
             prefix = workflow.storage_settings.default_storage_prefix
@@ -115,6 +122,7 @@ class StorageProvider(StorageProviderBase):
         return self.settings.max_requests_per_second is not None  # otherwise botocore slows down when S3 asks for it
 
     @classmethod
+    @lru_cache(maxsize=MANY)
     def is_valid_query(cls, query: str) -> StorageQueryValidationResult:
         try:
             locations.parse(query)
@@ -128,15 +136,12 @@ class StorageObject(StorageObjectRead, StorageObjectWrite, StorageObjectGlob, St
 
     provider: StorageProvider
 
-    def __post_init__(self) -> None:
-        self.located: tuple[str, Location] = ("", Location("", ""))
-        self.seen: Entry | None = None
+    # No attributes of an object's own: of a large workflow there are hundreds of thousands.
+    seen: Entry | None = None
 
     @property
     def location(self) -> Location:
-        if self.located[0] != self.query:  # Snakemake writes wildcard constraints into the query of a copy
-            self.located = (self.query, locations.parse(self.query))
-        return self.located[1]
+        return locations.parse(self.query)  # which Snakemake may change: it writes constraints into that of a copy
 
     @property
     def _iofile(self) -> Any:

@@ -9,6 +9,7 @@ from snakemake_interface_storage_plugins.io import WILDCARD_REGEX
 BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")  # as lenient as the oldest buckets of us-east-1
 ODD_FOLDER = re.compile(r"(?:^|/)(?:\.{0,2})(?:/|\Z)")  # a/ /b, a/./b, a/../b
 LONGEST_KEY = 1024  # bytes: S3's limit
+MANY = 200_000  # queries to remember: Snakemake makes several objects of each file
 
 
 class Location(NamedTuple):
@@ -21,7 +22,7 @@ class Location(NamedTuple):
         return f"s3://{self.bucket}/{self.key}"
 
 
-@lru_cache(maxsize=200_000)  # Snakemake makes several objects of each file
+@lru_cache(MANY)
 def parse(query: str) -> Location:
     """Read a query; raise ValueError saying what is wrong with it. Wildcards in braces are left as they are.
 

@@ -3,11 +3,13 @@
 import threading
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import Any
 
-from snakemake_interface_storage_plugins.io import IOCacheStorageInterface
+from snakemake_interface_storage_plugins.io import IOCacheStorageInterface, Mtime
 
-from .inventory import Entry, Inventory, NotListed, summed
+from .ahead import ReadAhead
+from .inventory import Entry, Inventory, NotListed, Page, summed
 from .locations import Location
 from .s3 import S3
 
@@ -23,10 +25,12 @@ class Lookup:
     what a listing showed, though never what a listing did not show.
     """
 
-    def __init__(self, s3: S3) -> None:
+    def __init__(self, s3: S3, local_prefix: Path) -> None:
         self.s3 = s3
+        self.local_prefix = local_prefix
         self.workflow: Any = None
         self.inventories: dict[str, Inventory] = {}
+        self.readers: dict[str, ReadAhead] = {}
         self.asked = 0
         self.lock = threading.Lock()
         self._iocache: IOCacheStorageInterface | None = None
@@ -34,8 +38,21 @@ class Lookup:
     def inventory(self, bucket: str) -> Inventory:
         with self.lock:
             if bucket not in self.inventories:
-                self.inventories[bucket] = Inventory(partial(self.s3.list_page, bucket))
+                read = self.readers[bucket] = ReadAhead(partial(self.s3.list_page, bucket))
+                self.inventories[bucket] = Inventory(partial(self.list_page, bucket, read))
             return self.inventories[bucket]
+
+    def list_page(self, bucket: str, read: ReadAhead, prefix: str, start_after: str) -> Page:
+        """Read a page, and tell Snakemake's cache of it, so that it need not even ask."""
+        page = read(prefix, start_after)
+        if self.plans and (cache := self.iocache):
+            folder = f"{self.local_prefix.as_posix()}/{bucket}/"
+            for key, entry in page.entries:
+                file = folder + key
+                cache.exists_in_storage[file] = True
+                cache.mtime[file] = Mtime(storage=entry.mtime)
+                cache.size[file] = entry.size
+        return page
 
     @property
     def iocache(self) -> IOCacheStorageInterface | None:
@@ -96,4 +113,5 @@ class Lookup:
     def forget(self, location: Location) -> None:
         """Something was changed here."""
         if inventory := self.inventories.get(location.bucket):
+            self.readers[location.bucket].forget()
             inventory.forget(location.key)
