@@ -6,7 +6,7 @@ from snakemake_interface_executor_plugins.settings import CommonSettings
 
 common_settings = CommonSettings(
     non_local_exec=True,
-    implies_no_shared_fs=True,
+    implies_no_shared_fs=False,
     job_deploy_sources=True,
     pass_envvar_declarations_to_cmd=False,
     auto_deploy_default_storage_provider=False,
