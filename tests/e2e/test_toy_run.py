@@ -192,3 +192,29 @@ def test_a_run_after_which_nothing_changed_does_nothing(toy):
     assert toy.third.returncode == 0
     assert "Nothing to be done" in toy.third.stdout + toy.third.stderr
     assert jobs(toy.third) == {}
+
+
+def test_without_trimming_and_with_decoys_everything_still_works(toy, tmp_path):
+    folder = tmp_path
+    (folder / "config").mkdir()
+    (folder / "reads").symlink_to(toy.folder / "reads")
+    of_bacteria = re.compile(r"organism\t|sample\t|bacterium_(single|short)\t|(?!bacterium|fungus)\S+\tEnsemblBacteria")
+    for table in ("organisms.tsv", "samples.tsv"):
+        rows = (toy.folder / "config" / table).read_text().splitlines(keepends=True)
+        (folder / "config" / table).write_text("".join(row for row in rows if of_bacteria.match(row)))
+    with serving(toy.folder / "ensembl") as site:
+        config = {"ensembl": addresses(site), "trim": {"enabled": False}, "index": {"decoys": True, "kmers": [25]}}
+        (folder / "config/config.yaml").write_text(yaml.safe_dump(config))
+        assert snakemake(folder, "lock").returncode == 0
+        planned = jobs(snakemake(folder, "--dry-run"))
+        assert planned["quantify"] == 2
+        assert "trim_reads" not in planned
+        done = snakemake(folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (index,) = (json.loads(path.read_text()) for path in (folder / "results/index").glob("*.json"))
+    assert (index["decoys"], index["k"], index["transcripts_in"]) == (True, 25, index["transcripts_out"])
+    for sample in ("bacterium_single", "bacterium_short"):  # two lanes of single ends, and plain pairs
+        record = json.loads((folder / f"results/quant/{sample}/record.json").read_text())
+        assert record["success"] and record["mapping_rate"] > 85 and record["k"] == 25
+        assert record["versions"].keys() == {"salmon"}
+        assert record["processed"] == WISHES.fragments
