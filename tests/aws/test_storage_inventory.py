@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from snakemake_storage_plugin_fishladder.ahead import ReadAhead
 from snakemake_storage_plugin_fishladder.inventory import Entry, Inventory, NotListed, Page, after, before
 
 NAMES = st.text(alphabet="ab.-~0é\U0001f41f", min_size=1, max_size=3)
@@ -157,3 +158,19 @@ def test_gives_up_on_a_server_that_does_not_sort():
 
     with pytest.raises(NotListed, match="does not sort"):
         Inventory(unsorted).entry("a/1")
+
+
+@pytest.mark.parametrize("order", ["sorted", "shuffled"])
+def test_reading_ahead_asks_for_hardly_more_pages_and_gives_the_same_answers(order):
+    samples = [f"S{n}" for n in range(5_000)]
+    if order == "shuffled":
+        random.Random(7).shuffle(samples)
+    wanted = results_of(samples)
+    there = set(wanted[::2])
+    bucket = BigBucket(sorted(there))
+    ahead = ReadAhead(bucket.list_page)
+    inventory = Inventory(ahead)
+    inventory.add_scope("prefix/")
+    assert all((inventory.entry(key) is not None) == (key in there) for key in wanted)
+    ahead.pool.shutdown()
+    assert bucket.pages <= 10 + len(there) / 1000
