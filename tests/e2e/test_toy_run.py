@@ -76,6 +76,7 @@ def toy(tmp_path_factory) -> Iterator[Toy]:
         lock = snakemake(folder, "lock")
         manifest.write_text(sound + "".join(break_sample(folder, kind) for kind in BREAKS))
         first = snakemake(folder)
+        assert (folder / "results/report/index.html").exists(), lock.stderr + first.stdout + first.stderr
         shutil.copytree(folder / "results/counts", folder / "first/counts")
         shutil.copytree(folder / "results/report", folder / "first/report")
     manifest.write_text(sound)

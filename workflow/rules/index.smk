@@ -35,7 +35,7 @@ rule build_transcripts:
         done
         rsem-prepare-reference \
             --gtf <(gzip -cd {input.gtf:q}) \
-            <(gzip -cd {input.genome:q}) \
+            <(gzip -cd {input.genome:q} | tr -d '\r') \
             "$scratch/reference"
         # reference.ti has a header and six lines a transcript, the first two of them its id and its gene's.
         awk -F '\t' 'BEGIN {{ OFS = "\t"; print "transcript_id", "gene_id" }}
