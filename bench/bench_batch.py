@@ -51,7 +51,7 @@ OURS = ["--executor", "fishladder", "--fishladder-queue", "work", "--fishladder-
 OURS += ["--fishladder-prefix", "s3://lab/state"]
 THEIRS = ["--executor", "aws-batch", "--aws-batch-region", "eu-central-1", "--aws-batch-job-queue", "work"]
 THEIRS += ["--aws-batch-job-role", "arn:aws:iam::123456789012:role/job"]
-SILENCES = (3.0, 5.5, 8.0, 11.5, 16.0, 21.0, 27.0)  # seconds that jobs run whose end is waited for
+SILENCES = (3.0, 5.5, 9.0, 16.0, 27.0)  # seconds that jobs run whose end is waited for
 
 
 def storage(name: str, folder: str, url: str) -> list[str]:

@@ -32,6 +32,9 @@ class Orphans:
     def __init__(self, poller: Poller, ledger: Ledger, tell: Callable[[str], None]) -> None:
         self.poller, self.ledger, self.tell = poller, ledger, tell
         self.jobs: dict[str, tuple[Batch, int]] = {}
+        self.succeeded: set[str] = set()
+        self.ended: dict[str, Batch] = {}
+        self.running: dict[str, Batch] = {}
 
     def load(self, pause: Callable[[float], None] = time.sleep) -> None:
         """Read the submissions that have not ended, and withdraw those that Batch knows nothing of."""
@@ -67,20 +70,34 @@ class Orphans:
             adopted=True,
             doubtful=True,
         )
-        failed = {batch.child(0)} if batch.size == 1 and detail["status"] == "FAILED" else set()
+        over = detail["status"] in ENDED
+        failed, done = set(), set(self.poller.children(batch, "SUCCEEDED")) if batch.size > 1 else set()
         if batch.size > 1:
             failed = set(self.poller.children(batch, "FAILED"))
-        alive = 0
+        elif over:
+            (done if detail["status"] == "SUCCEEDED" else failed).add(batch.child(0))
+        batch.known = len(failed)
         for index, row in enumerate(rows):
-            if batch.child(index) in failed:
-                batch.known += 1
-            else:
+            if batch.child(index) not in failed:
                 self.jobs[row["token"]] = (batch, index)
-                alive += 1
-        if not alive:
-            self.ledger.close(batch.key)
-        elif detail["status"] not in ENDED:
+            if batch.child(index) in done:
+                self.succeeded.add(row["token"])
+        (self.ended if over else self.running)[batch.key] = batch
+        if not over:
+            alive = batch.size - len(failed) - len(done)
             self.tell(f"An earlier run left {alive} jobs of rule {batch.rule} ({job_id}): they are taken over.")
 
     def claim(self, token: str) -> tuple[Batch, int] | None:
-        return self.jobs.pop(token, None)
+        """The job of an earlier driver that is this one; it is given once."""
+        found = self.jobs.pop(token, None)
+        if found:
+            self.ended.pop(found[0].key, None)
+            self.running.pop(found[0].key, None)
+        return found
+
+    def leave(self) -> None:
+        """At the end of a run: forget what had ended and nobody wanted, tell what runs on though nobody wants it."""
+        for batch in self.ended.values():
+            self.ledger.close(batch.key)
+        for batch in self.running.values():
+            self.tell(f"Jobs of an earlier run that this one does not need run on: rule {batch.rule}, {batch.job_id}.")

@@ -6,7 +6,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,7 @@ class Executor(RemoteExecutor):
         self.unsettled: dict[str, int] = {}
         self.batch_of: dict[JobExecutorInterface, Batch] = {}
         self.adopted: set[JobExecutorInterface] = set()
+        self.withheld: set[str] = set()
         self.began = False
         self.ready = True
 
@@ -144,8 +146,9 @@ class Executor(RemoteExecutor):
         before, after = common_ends(self.format_job_exec(some[0][0]), self.get_job_args(some[0][0]))
         python = self.get_python_executable()
         variables, withheld = commands.travelling(self.envvars())
-        if withheld:
-            self.logger.warning(f"fishladder: {', '.join(withheld)} stay here: use --fishladder-secrets for jobs")
+        if news := set(withheld) - self.withheld:
+            self.withheld |= news
+            self.logger.warning(f"fishladder: {', '.join(sorted(news))} stay here: use --fishladder-secrets for jobs")
         header = {
             "rule": rule_of(some[0][0]),
             "queue": some[0][1].queue,
@@ -184,6 +187,8 @@ class Executor(RemoteExecutor):
         if found is None:
             return False
         batch, index = found
+        if mark in self.orphans.succeeded and not self.workflow.async_run(all_exist(job)):
+            return False  # it had made its files, and someone has removed them
         if any(self.workflow.dag.finished(one) and one not in self.adopted for one in dependencies(self.dag, job)):
             self.sender.end([batch.child(index)], "its input was made anew")
             return False
@@ -339,17 +344,37 @@ class Executor(RemoteExecutor):
     def cancel(self) -> None:
         """End every job that was submitted or may have been, whether or not Snakemake has heard of it."""
         if self.ready:
-            self.sender.cancel()
+            with deaf():
+                self.sender.cancel()
         self.shutdown()
 
     def cancel_jobs(self, active_jobs: list[SubmittedJobInfo]) -> None:
         """Snakemake's list is empty while a look is under way: `cancel` uses our own."""
 
     def shutdown(self) -> None:
-        if self.ready:
+        if self.ready and not self.sender.stopping.is_set():
             self.sender.stopping.set()
+            self.sender.quietly(self.orphans.leave)
             self.sender.pool.shutdown(wait=True)
         super().shutdown()
+
+
+@contextmanager
+def deaf() -> Iterator[None]:
+    """Let a second Ctrl-C not keep jobs from being ended."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {one: signal.signal(one, signal.SIG_IGN) for one in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+
+
+async def all_exist(job: Any) -> bool:
+    return all([await file.exists() for file in job.output])
 
 
 def last_attempt(job: Any) -> None:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from tests.aws import driver, stub_job
-from tests.aws.batch_server import ANSWER_LOST, BROKEN, EXPIRED, HOST_GONE, THROTTLED, Fault
+from tests.aws.batch_server import ANSWER_LOST, BROKEN, EXPIRED, HOST_GONE, NOTHING_LISTED, THROTTLED, Fault
 
 RERUN = ("--rerun-incomplete", "--rerun-triggers", "mtime")
 
@@ -115,6 +115,35 @@ def test_submission_whose_answer_is_lost_is_found_by_name(batch_server, tmp_path
     assert code == 0, said[-3000:]
     assert batch_server.calls["submitjob"] == 1
     assert (stub_job.lost(tmp_path, 3), stub_job.doubled(tmp_path)) == ([], {})
+
+
+def test_submission_that_aws_carried_out_twice_runs_once(batch_server, tmp_path):
+    """No answer, and Batch does not list the job yet: it is submitted again, and the double does nothing."""
+    python = stub_job.prepare(tmp_path, 4)
+    answers = iter([ANSWER_LOST])
+
+    def trouble(call: str, key: str):
+        return next(answers, None) if call == "submitjob" else NOTHING_LISTED if call == "listjobs" else None
+
+    batch_server.trouble = trouble
+    code, said = driver.run(tmp_path, python=python)
+    assert code == 0, said[-3000:]
+    assert batch_server.calls["submitjob"] == 2
+    assert len([job for job in batch_server.jobs.values() if not job._child_jobs]) == 8
+    assert (stub_job.lost(tmp_path, 4), stub_job.doubled(tmp_path), left_open(batch_server)) == ([], {}, [])
+
+
+def test_files_removed_after_a_kill_are_made_again(batch_server, tmp_path):
+    python = stub_job.prepare(tmp_path, 3, seconds=0.5)
+    process = driver.start(tmp_path, *RERUN, python=python)
+    wait_for(lambda: batch_server.jobs)
+    os.killpg(process.pid, signal.SIGKILL)
+    wait_for(lambda: not batch_server.active())
+    (tmp_path / "out" / "1.txt").unlink()
+    code, said = driver.run(tmp_path, *RERUN, python=python)
+    assert code == 0, said[-3000:]
+    assert stub_job.lost(tmp_path, 3) == []
+    assert sorted(stub_job.doubled(tmp_path)) == [1]
 
 
 def end_of_cancelled_run(server, process, folder) -> None:
