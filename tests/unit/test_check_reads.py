@@ -5,7 +5,7 @@ import random
 from pathlib import Path
 
 import pytest
-from check_reads import check_sample, choose_k, main
+from check_reads import check_sample, main
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -154,20 +154,13 @@ def test_reads_and_bases_are_counted_exactly(tmp_path_factory, lengths, zipped, 
     assert (found["reads"], found["mean_read_length"] * len(lengths)) == (len(lengths), pytest.approx(sum(lengths)))
 
 
-@pytest.mark.parametrize(("length", "k"), [(75, 23), (75.01, 31), (51, 23), (150, 31)])
-def test_reads_over_75_bases_get_k_31(length, k):
-    assert choose_k(length, [31, 23], 75) == k
-
-
-def test_a_sound_sample_leaves_its_numbers_and_its_k(put, tmp_path):
-    main([put("x.fq", MATES[0])], [], [31, 23], 75, tmp_path / "out")
-    assert (tmp_path / "out/k.txt").read_text() == "23\n"
+def test_a_sound_sample_leaves_its_numbers(put, tmp_path):
+    main([put("x.fq", MATES[0])], [], tmp_path / "out")
     left = json.loads((tmp_path / "out/reads.json").read_text())
     assert left.items() >= WHOLE.items()
 
 
-def test_a_broken_sample_leaves_its_reason_and_no_k(put, tmp_path):
-    main([put("x.fq", b"")], [], [31, 23], 75, tmp_path / "out")
+def test_a_broken_sample_leaves_its_reason(put, tmp_path):
+    main([put("x.fq", b"")], [], tmp_path / "out")
     assert (tmp_path / "out/failed.txt").read_text().startswith("check_reads: ")
-    assert not (tmp_path / "out/k.txt").exists()
     assert json.loads((tmp_path / "out/reads.json").read_text())["success"] is False

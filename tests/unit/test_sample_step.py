@@ -66,35 +66,46 @@ def test_where_nothing_failed_nothing_is_passed_on(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["earlier"]
 
 
-@pytest.mark.parametrize(
-    ("log", "reason"),
-    [
-        ("reading\n\033[1m\033[31m[error] no fragment maps\033[0m\nfastp v0.23\n", "[error] no fragment maps"),
-        ("ERROR: igzip\nlater ERROR: no quality\nTime\n", "later ERROR: no quality"),
-        ("it just stopped\n", "it just stopped"),
-        ("invalid " + "x" * 999 + "\n", "invalid " + "x" * 392),
-    ],
-)
-def test_a_command_that_fails_ends_its_sample_with_its_last_complaint(tmp_path, log, reason):
-    (tmp_path / "log").write_text(log)
-    assert bash("(exit 1) || end_step $? trim_reads log out", tmp_path).returncode == 0
-    assert (tmp_path / "out/failed.txt").read_text() == f"trim_reads: {reason}\n"
+UNASSIGNED = "salmon was only able to assign 3 fragments to transcripts in the index"
+
+
+@pytest.mark.parametrize("before", ["[jointLog] [warning] ", "\033[1m[2026] [warning] "])
+def test_reads_that_salmon_cannot_place_end_their_sample_with_what_it_says(tmp_path, before):
+    (tmp_path / "log").write_text(f"start\n{before}{UNASSIGNED}\033[0m\nExiting.\n")
+    assert bash("(exit 1) || step_failed $? quantify log out", tmp_path).returncode == 0
+    assert (tmp_path / "out/failed.txt").read_text() == f"quantify: {UNASSIGNED}\n"
 
 
 @pytest.mark.parametrize(
     ("code", "log"),
     [
         (137, ""),
-        (143, ""),
-        (127, "fastp: command not found"),
+        (127, "salmon: command not found"),
         (1, "write: No space left on device"),
-        (255, "terminate called after throwing an instance of 'std::bad_alloc'"),
+        (1, "terminate called after throwing an instance of 'std::bad_alloc'"),
+        (1, "[error] could not open the index"),
     ],
 )
-def test_a_command_that_was_killed_or_lacked_room_fails_its_job(tmp_path, code, log):
+def test_whatever_else_goes_wrong_fails_the_job(tmp_path, code, log):
     (tmp_path / "log").write_text(log)
-    assert bash(f"(exit {code}) || end_step $? trim_reads log out", tmp_path).returncode == code
+    assert bash(f"(exit {code}) || step_failed $? quantify log out", tmp_path).returncode == code
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("files", ["cut a1 --", "a1 cut --", "absent a1 --", "cut a1 -- a2 b2", "a1 b1 -- a2 cut"])
+def test_reads_that_cannot_be_read_to_their_end_never_come_through_as_if_they_were_all(lanes, tmp_path, files):
+    whole = gzip.compress(lanes["b1"].encode())
+    (tmp_path / "cut").write_bytes(whole[: len(whole) // 2])
+    outcome = bash(f"stream_reads {files} >out", tmp_path)
+    came = (tmp_path / "out").read_text().count("\n") // 4
+    expected = sum(lanes[name].count("\n") // 4 for name in files.split() if name in lanes)
+    checked = expected + lanes["b1"].count("\n") // 4
+    assert outcome.returncode != 0 or bash(f"all_reads {came} {checked}", tmp_path).returncode == 1
+
+
+def test_a_number_is_read_from_the_reports_of_check_reads_fastp_and_salmon(tmp_path):
+    (tmp_path / "x.json").write_text('{\n\t"total_reads":20,\n "total_reads":7,\n  "mean_read_length": 75.25\n}\n')
+    assert bash("number total_reads x.json; number mean_read_length x.json", tmp_path).stdout == "20\n75.25\n"
 
 
 def test_lanes_of_single_ends_follow_each_other(lanes, tmp_path):

@@ -66,10 +66,9 @@ SAMPLES, sample_problems = read_samples(
     look_for_files=CHECK and workflow.storage_settings.default_storage_provider is None,
     check=CHECK,
 )
-if not LOCKING:
-    problems += genome_problems + sample_problems
-if problems:
-    stop(problems)
+TABLE_PROBLEMS = genome_problems + sample_problems
+if problems or (TABLE_PROBLEMS and not LOCKING):
+    stop(problems + TABLE_PROBLEMS)
 
 
 # Snakemake hands the file to its jobs, and takes the path variables from it: it has to be right by now.

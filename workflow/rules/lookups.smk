@@ -6,6 +6,13 @@ FISHLADDER = Path(workflow.basedir).resolve().parent
 shell.prefix(f'FISHLADDER={shlex.quote(str(FISHLADDER))}; source "$FISHLADDER/workflow/scripts/sample_step.sh"; ')
 
 
+def checked(wildcards):
+    """Stop where the tables have mistakes. Only `snakemake lock` gets as far as here with them."""
+    if TABLE_PROBLEMS:
+        stop(TABLE_PROBLEMS)
+    return []
+
+
 def image(tool):
     """The container image of a tool."""
     return f"docker://{TOOLS[tool]['image']}"
@@ -53,6 +60,12 @@ def reads_of(wildcards):
     return {"fq1": [user_file(path) for path in sample.fq1], "fq2": [user_file(path) for path in sample.fq2]}
 
 
+def sizes_of(wildcards):
+    """Sizes of a sample's local read files in bytes; what is in storage has times that can be trusted."""
+    sample = SAMPLES[wildcards.sample]
+    return [Path(path).stat().st_size for path in (*sample.fq1, *sample.fq2) if Path(path).is_file()]
+
+
 def untrimmed_reads_of(wildcards):
     """The read files of a sample where they are quantified as they come, without trimming."""
     return {"fq1": [], "fq2": []} if TRIMMING else reads_of(wildcards)
@@ -63,16 +76,19 @@ def existing(files):
 
 
 def report_what_finished():
-    """Write the front page of a run that failed, from what finished; nothing else is left to do then."""
+    """Write the front page of a run that failed, from what finished; then say again which samples failed, and why."""
     from write_report import write_report  # a page that most runs, and no job, need
 
-    write_report(
-        existing(RECORDS),
-        existing(ANNOTATION_REPORTS),
-        existing(INDEX_RECORDS),
-        Path(workflow.pathvars.apply("<results>/report/index.html")),
-        run=RUN,
-        wanted=WANTED,
-        links={label: Path(path) for label, path in LINKS.items()},
-        logs=Path(workflow.pathvars.apply("<logs>")),
-    )
+    if workflow.storage_settings.default_storage_provider is None and not existing(["<results>/report/index.html"]):
+        write_report(
+            existing(RECORDS),
+            existing(ANNOTATION_REPORTS),
+            existing(INDEX_RECORDS),
+            Path(workflow.pathvars.apply("<results>/report/index.html")),
+            run=RUN,
+            wanted=WANTED,
+            links={path.name: path for path in existing(COUNTS)},
+            logs=Path(workflow.pathvars.apply("<logs>")),
+        )
+    for verdict in existing(["<logs>/judge_run.txt"]):
+        logger.error(verdict.read_text())

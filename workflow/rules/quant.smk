@@ -22,8 +22,8 @@ rule check_reads:
     resources:
         mem_mb=500,
     params:
-        kmers=KMERS,
-        long_reads_over=config["quant"]["long_reads_over"],
+        # A file that was mended may keep an old time, so its size is looked at as well.
+        sizes=sizes_of,
     script:
         "../scripts/check_reads.py"
 
@@ -54,7 +54,8 @@ rule trim_reads:
         pass_on_failure {input.reads:q} {output:q} && exit
         mkdir -p {output:q}
 
-        if [ -n "{input.fq2}" ]; then
+        fq2=({input.fq2:q})
+        if [ "${{#fq2[@]}}" -gt 0 ]; then
             options=(--interleaved_in --out2 {output.trimmed:q}/R2.fastq.gz)
         else
             # fastp finds the adapter of single ends in a file only, not in a stream.
@@ -69,7 +70,8 @@ rule trim_reads:
             --thread {threads} \
             --json {output.report:q}/fastp.json \
             --html {output.report:q}/fastp.html \
-            --report_title {wildcards.sample:q} || end_step $? trim_reads {log:q} {output:q}
+            --report_title {wildcards.sample:q}
+        all_reads "$(number total_reads {output.report:q}/fastp.json)" "$(number reads {input.reads:q}/reads.json)"
         """
 
 
@@ -95,6 +97,10 @@ rule quantify:
     resources:
         mem_mb=lambda wildcards, input, attempt: attempt * (1000 + 8 * int(input.size_mb)),
         disk_mb=lambda wildcards, input: 500 + 4 * int(input.size_mb),
+    params:
+        long_reads_over=config["quant"]["long_reads_over"],
+        long_k=max(KMERS),
+        short_k=min(KMERS),
     shell:
         r"""
         exec &>{log:q}
@@ -105,8 +111,10 @@ rule quantify:
         trap 'rm -rf "$scratch"' EXIT
 
         # One archive where the manifest tells the reads' length; else the one that fits what was measured.
-        k=$(cat {input.reads:q}/k.txt)
-        for archive in {input.indices:q}; do
+        mean=$(number mean_read_length {input.reads:q}/reads.json)
+        k=$(awk -v mean="$mean" 'BEGIN {{ print (mean > {params.long_reads_over}) ? {params.long_k} : {params.short_k} }}')
+        archives=({input.indices:q})
+        for archive in "${{archives[@]}}"; do
             case $archive in *.k"$k".tar.gz) break ;; esac
         done
         gzip -cd "$archive" | tar -x -C "$scratch" -f -
@@ -131,8 +139,13 @@ rule quantify:
             --gcBias \
             --dumpEq \
             --writeUnmappedNames \
-            --output {output.salmon:q} || end_step $? quantify {log:q} {output.salmon:q}
+            --output {output.salmon:q} || step_failed $? quantify {log:q} {output.salmon:q}
         basename "$archive" >{output.salmon:q}/index.txt
+        if [ -z "{input.trimmed}" ] && [ ! -e {output.salmon:q}/failed.txt ]; then
+            fragments=$(number num_processed {output.salmon:q}/aux_info/meta_info.json)
+            mates=$(( ${{#fq2[@]}} > 0 ? 2 : 1 ))
+            all_reads $(( fragments * mates )) "$(number reads {input.reads:q}/reads.json)"
+        fi
         mark_failed {output.salmon:q} {output.quant:q} || mv {output.salmon:q}/quant.sf {output.quant:q}
         """
 

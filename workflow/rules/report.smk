@@ -11,10 +11,11 @@ INDEX_RECORDS = expand(
 # What the front page says of the run itself; nothing that differs from run to run, or the page would never be done.
 RUN = {"versions": VERSIONS, "configuration": config}
 WANTED = {sample: SAMPLES[sample].organism for sample in QUANT_SAMPLES}
-LINKS = {"Quality measures (MultiQC)": workflow.pathvars.apply("<results>/report/multiqc.html")} | {
-    f"Gene counts of {organism}": workflow.pathvars.apply(f"<results>/counts/{organism}.gene_counts.tsv")
-    for organism in QUANTIFIED
-}
+COUNTS = expand(
+    "<results>/counts/{organism}.{table}.parquet",
+    organism=QUANTIFIED,
+    table=["gene_counts", "gene_tpm", "gene_lengths"],
+)
 
 
 localrules:
@@ -80,6 +81,7 @@ rule write_report:
         annotation_reports=ANNOTATION_REPORTS,
         index_records=INDEX_RECORDS,
         multiqc="<results>/report/multiqc.html",
+        counts=[table.replace(".parquet", ".tsv") for table in COUNTS] + COUNTS,
     output:
         "<results>/report/index.html",
     log:
@@ -93,7 +95,8 @@ rule write_report:
     params:
         run=RUN,
         wanted=WANTED,
-        links=LINKS,
+        links=lambda wildcards, input: {"Quality measures (MultiQC)": input.multiqc}
+        | {Path(table).name: table for table in input.counts},
         logs=workflow.pathvars.apply("<logs>"),
     script:
         "../scripts/write_report.py"

@@ -96,19 +96,11 @@ def check_sample(lanes: list[tuple[Path, Path | None]]) -> dict:
     return {"success": True, "reason": None, "reads": reads, "mean_read_length": bases / reads}
 
 
-def choose_k(mean_read_length: float, kmers: list[int], long_reads_over: float) -> int:
-    """The k of the index that fits the reads: refine.bio takes 31 for reads over 75 bases, 23 for shorter ones."""
-    return max(kmers) if mean_read_length > long_reads_over else min(kmers)
-
-
-def main(fq1: list[Path], fq2: list[Path], kmers: list[int], long_reads_over: float, output: Path) -> None:
+def main(fq1: list[Path], fq2: list[Path], output: Path) -> None:
     start = datetime.now(UTC).isoformat(timespec="seconds")
     verdict = check_sample(list(zip_longest(fq1, fq2)))
     output.mkdir(parents=True, exist_ok=True)
-    if verdict["success"]:
-        k = choose_k(verdict["mean_read_length"], kmers, long_reads_over)
-        (output / "k.txt").write_text(f"{k}\n")
-    else:
+    if not verdict["success"]:
         (output / "failed.txt").write_text(f"check_reads: {verdict['reason']}\n")
     (output / "reads.json").write_text(json.dumps({"start": start, **verdict}, indent=2) + "\n")
 
@@ -117,7 +109,5 @@ if __name__ == "__main__":
     main(
         [Path(path) for path in snakemake.input.fq1],
         [Path(path) for path in snakemake.input.fq2],
-        snakemake.params.kmers,
-        snakemake.params.long_reads_over,
         Path(snakemake.output[0]),
     )

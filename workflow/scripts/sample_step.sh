@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# Sourced by the rules of one sample. Broken reads end their sample, not the run: the step leaves the reason in
-# `failed.txt`, alone in its output directory, and the steps after it pass it on. A job that is killed (memory, time) or
-# finds a full disk fails as any job does, and is tried again.
+# Sourced by the rules of one sample. Reads that cannot be used end their sample, not the run: the step leaves the reason
+# in `failed.txt` in its output directory, and the steps after it pass it on. Whatever else goes wrong (a killed job, a
+# full disk, a tool that breaks) fails the job, as in any rule.
 
 # fail_sample REASON DIRECTORY...
 fail_sample() {
@@ -27,18 +27,37 @@ mark_failed() {
     [ -e "$1/failed.txt" ] && printf '# no result: %s\n' "$(cat "$1/failed.txt")" >"$2"
 }
 
-# end_step CODE STEP LOG DIRECTORY...: after a command that failed with CODE, whose messages are in LOG
-end_step() {
+# step_failed CODE STEP LOG DIRECTORY...: after a command that failed with CODE. Only what Salmon says of the reads
+# themselves ends the sample; check_reads has read them all before.
+step_failed() {
     local code=$1 step=$2 log=$3 reason
     shift 3
-    if [ "$code" -ge 126 ] || grep -qiE 'no space left|bad_alloc|cannot allocate memory' "$log"; then
+    reason=$(grep 'salmon was only able to assign' "$log") ||
         exit "$code"
-    fi
-    reason=$(grep -iE 'error|invalid|fail|exception' "$log" || cat "$log")
-    fail_sample "$step: $(tail -n 1 <<<"$reason" | sed 's/\x1b\[[0-9;]*m//g' | cut -c 1-400)" "$@"
+    fail_sample "$step: $(tail -n 1 <<<"$reason" | sed $'s/\e\\[[0-9;]*m//g; s/.*] salmon/salmon/' | cut -c 1-400)" "$@"
 }
 
-# stream_reads FQ1... -- [FQ2...]: the reads of all lanes, one file after the other, plain or gzip; mates in turns
+# unpacked FILE: its text, whether it is gzip or plain; its last line gets its end where that lacks, so that no two lines
+# of two files become one
+unpacked() {
+    local LC_ALL=C start=
+    IFS= read -r -n 2 -d '' start <"$1" || true
+    if [ "$start" = $'\x1f\x8b' ]; then
+        gzip -cd "$1" | awk 1
+    else
+        awk 1 "$1"
+    fi
+}
+
+# unpacked_all FILE...: one after the other; the first that cannot be read ends it
+unpacked_all() {
+    local file
+    for file in "$@"; do
+        unpacked "$file" || return
+    done
+}
+
+# stream_reads FQ1... -- [FQ2...]: the reads of all lanes; mates in turns
 stream_reads() {
     local first=()
     while [ "$1" != -- ]; do
@@ -47,25 +66,29 @@ stream_reads() {
     done
     shift
     if [ $# -eq 0 ]; then
-        stream_files "${first[@]}"
+        unpacked_all "${first[@]}"
     else
-        awk -v mates=<(stream_files "$@") \
-            '{ print } NR % 4 == 0 { for (line = 0; line < 4; line++) { getline mate < mates; print mate } }' \
-            <(stream_files "${first[@]}")
+        unpacked_all "${first[@]}" | awk -v mates=<(unpacked_all "$@") '
+            { print }
+            NR % 4 == 0 { for (line = 0; line < 4; line++) { if ((getline mate < mates) <= 0) exit 3; print mate } }'
     fi
 }
 
-# stream_files FILE...: awk gives the last line of a file its end, where that lacks, so that no two lines become one
-stream_files() {
-    local file
-    for file in "$@"; do
-        gzip -cdf "$file" | awk 1
-    done
+# all_reads FOUND CHECKED: the job fails where a step saw other reads than were checked, as after an error of the disk
+all_reads() {
+    [ "$1" = "$2" ] && return
+    echo "$1 reads came through, $2 were checked: not all could be read; the job has to run again"
+    exit 1
+}
+
+# number NAME JSON: the first number of this name
+number() {
+    sed -n "/\"$1\":/{s/.*\"$1\": *\([0-9.]*\).*/\1/p;q;}" "$2"
 }
 
 # find_adapter FQ SCRATCH: the adapter of single-end reads, as fastp finds it in the first 100,000 of them, or nothing
 find_adapter() {
-    head -n 400000 <(gzip -cdf "$1") >"$2.fastq"
+    head -n 400000 <(unpacked "$1") >"$2.fastq"
     fastp --in1 "$2.fastq" --json "$2.json" --html /dev/null --thread 1 --dont_eval_duplication 2>/dev/null &&
         sed -n 's/.*"read1_adapter_sequence": "\([ACGT]*\)".*/\1/p' "$2.json"
     rm -f "$2.fastq" "$2.json"
