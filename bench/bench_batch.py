@@ -4,7 +4,8 @@ One stand-in for AWS (tests/aws/batch_server.py) in this process, drivers as pro
 the bucket before (`--forceall`), so that nothing but submitting, looking and telling is measured. `floor` is Snakemake
 with our storage and an executor that does nothing; driver_cpu_ms_per_job is what a driver takes beyond it, so that of
 the peer includes what its storage takes beyond ours. From `--local-from` jobs on, ours and floor use local files, since
-moto answers S3 too slowly to wait for; the peer cannot. `end_to_knowing_s` is a median over jobs of 3 to 27 seconds.
+moto answers S3 too slowly to wait for; the peer cannot. All of them let Snakemake choose among a thousand jobs at a
+time, since its choice is quadratic in their number. `end_to_knowing_s` is a median over jobs of 3 to 27 seconds.
 
     python bench/bench_batch.py --jobs 1000 10000 --peer-limit 900
 """
@@ -47,6 +48,7 @@ rule make:
     shell: "echo {{wildcards.i}} > {{output}}"
 """
 SHARED = ["-m", "snakemake", "--until", "make", "--forceall", "--jobs", "100000", "--scheduler", "greedy", "--nolock"]
+SHARED += ["--scheduler-subsample", "1000", "--max-jobs-per-timespan", "1000/1s"]
 OURS = ["--executor", "fishladder", "--fishladder-queue", "work", "--fishladder-image", "t"]
 OURS += ["--fishladder-prefix", "s3://lab/state"]
 THEIRS = ["--executor", "aws-batch", "--aws-batch-region", "eu-central-1", "--aws-batch-job-queue", "work"]

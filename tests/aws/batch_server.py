@@ -125,16 +125,14 @@ def gateway(server: "BatchServer") -> Any:
 class BatchServer:
     """The server and its switches.
 
-    `slots`: jobs that run at once. `containers`: the words that call podman or docker, for jobs in real containers, in
-    the image, with the memory and the mounts of their definition. `run`: False ends jobs at once, well, without running
-    them. `fault(job, attempt)` may return a Fault for an attempt. `trouble(call, key)` may name a Trouble for an API
-    call of an access key, of which `calls` counts all by kind (SubmitJob is `submitjob`, an S3 call is `s3:PUT`).
-    `hold`: while set, no job leaves RUNNABLE. `answer(job_id)` is called after a SubmitJob was carried out, and may
-    take its time. `started` counts attempts by job id.
+    `slots`: jobs that run at once. `run`: False ends jobs at once, well, without running them. `fault(job, attempt)`
+    may return a Fault for an attempt. `trouble(call, key)` may name a Trouble for an API call of an access key, of
+    which `calls` counts all by kind (SubmitJob is `submitjob`, an S3 call is `s3:PUT`). `hold`: while set, no job
+    leaves RUNNABLE. `answer(job_id)` is called after a SubmitJob was carried out, and may take its time. `started`
+    counts attempts by job id. A subclass that overrides `once` may run an attempt in a real container.
     """
 
     slots: int = 2
-    containers: list[str] | None = None
     run: bool = True
     fault: Callable[[Job, int], Fault | None] = lambda job, attempt: None
     trouble: Callable[[str, str], Trouble | None] = lambda call, key: None
@@ -319,7 +317,7 @@ class BatchServer:
             environment["AWS_BATCH_JOB_ARRAY_INDEX"] = str(index)
         with tempfile.TemporaryDirectory() as folder, Path(folder, "log").open("w+b") as log:
             process = subprocess.Popen(
-                self.launch(job, command, environment),
+                command,
                 cwd=folder,
                 env={"PATH": os.environ["PATH"], "PYTHONPATH": str(SRC), **CREDENTIALS, **environment},
                 stdout=log,
@@ -336,21 +334,6 @@ class BatchServer:
             self.write_log(job, log.read().decode(errors="replace"))
         code = process.wait()
         return 128 - code if code < 0 else code, "Essential container in task exited", ""
-
-    def launch(self, job: Job, command: list[str], environment: dict[str, str]) -> list[str]:
-        """What to start for a job: its command, here; or what puts it into its container."""
-        if self.containers is None:
-            return command
-        properties = job.job_definition.container_properties
-        asked = {one["type"]: one["value"] for one in properties["resourceRequirements"]}
-        hosts = {one["name"]: one["host"]["sourcePath"] for one in properties["volumes"]}
-        words = [*self.containers, "run", "--rm", "--network", "host", "--memory", f"{asked['MEMORY']}m"]
-        for name in environment | CREDENTIALS:
-            words += ["--env", name]  # its value is taken from the environment
-        for mount in properties["mountPoints"]:
-            mode = "ro" if mount["readOnly"] else "rw"
-            words += ["--volume", f"{hosts[mount['sourceVolume']]}:{mount['containerPath']}:{mode}"]
-        return [*words, properties["image"], *command]
 
     def end(self, process: subprocess.Popen, gently: bool) -> None:
         """Batch sends SIGTERM to a job it ends, then SIGKILL; a host that goes takes its jobs at once."""
