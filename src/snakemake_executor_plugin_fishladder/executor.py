@@ -165,7 +165,7 @@ class Executor(RemoteExecutor):
     def submitted(self, batch: Batch, members: Sequence[Any], error: BaseException | None) -> None:
         if error is None:
             self.pace.event()
-            for flight in batch.flights.values():
+            for flight in list(batch.flights.values()):
                 self.take_off(flight)
             return
         if is_expired(error):

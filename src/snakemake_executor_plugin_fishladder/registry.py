@@ -81,5 +81,5 @@ def ids_to_end(batch: Batch) -> Iterable[str]:
     if batch.job_id and not (batch.adopted and batch.size > len(batch.flights)):
         yield batch.job_id
     else:
-        yield from (flight.id for flight in batch.flights.values() if batch.job_id)
-    yield from (flight.batch_id for flight in batch.flights.values() if flight.batch_id)
+        yield from (flight.id for flight in list(batch.flights.values()) if batch.job_id)
+    yield from (flight.batch_id for flight in list(batch.flights.values()) if flight.batch_id)
