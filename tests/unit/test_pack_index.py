@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pack_index import count_indexed, count_sequences, main, pack
+from pack_index import count_indexed, count_sequences, main, pack, read_version
 
 GENOME = {
     "organism": "toy",
@@ -33,7 +33,8 @@ def files(tmp_path) -> Path:
     rng = random.Random(1)
     for name in ("pos.bin", "info.json", "a.bin", "seq.bin"):
         (folder / name).write_bytes(rng.randbytes(300_000) + bytes(2_000_000))
-    (folder / ".snakemake_timestamp").touch()
+    for name in (".snakemake_timestamp", "pre_indexing.log", "command.txt"):
+        (folder / name).touch()
     return folder
 
 
@@ -43,7 +44,8 @@ def test_two_packs_of_one_index_are_the_same_bytes_whenever_and_whoever_made_the
         os.utime(path, (1e9, 1e9))
         path.chmod(0o600)
     monkeypatch.setattr("time.time", lambda: 2e9)
-    pack(files, tmp_path / "two.tar.gz", threads=1)
+    (files / "pre_indexing.log").write_text("another time of day")
+    pack(files, tmp_path / "two.tar.gz", threads=4)
     assert (tmp_path / "one.tar.gz").read_bytes() == (tmp_path / "two.tar.gz").read_bytes()
 
 
@@ -61,7 +63,7 @@ def test_what_is_packed_comes_out_again_with_common_tools(files, tmp_path, threa
     out = tmp_path / "out"
     out.mkdir()
     subprocess.run(["tar", "-xzf", tmp_path / "x.tar.gz", "-C", out], check=True)
-    packed = [path for path in files.iterdir() if not path.name.startswith(".")]
+    packed = [path for path in files.iterdir() if path.suffix in (".bin", ".json")]
     assert {path.name: path.read_bytes() for path in out.iterdir()} == {path.name: path.read_bytes() for path in packed}
 
 
@@ -93,8 +95,9 @@ def test_transcripts_in_and_out_are_those_of_salmon(tmp_path, decoys):
     command = ["salmon", "--no-version-check", "index", "-t", sequences, "-i", index, "-k", "23", "-p", "1", *options]
     subprocess.run(command, check=True, capture_output=True)
 
+    (index / "command.txt").write_text("salmon index\n")
     archive, record = tmp_path / "x.tar.gz", tmp_path / "x.json"
-    main(index, paths, GENOME, ["salmon index"], archive, record, threads=1)
+    main(index, paths, GENOME, "1.10.1", archive, record, threads=1)
 
     told = json.loads(record.read_text())
     salmon_says = subprocess.run(["salmon", "--version"], capture_output=True, text=True, check=True).stdout.split()[-1]
@@ -107,3 +110,9 @@ def test_transcripts_in_and_out_are_those_of_salmon(tmp_path, decoys):
     assert told["inputs"]["gtf"] == {"file": "gtf.gz", "sha256": checksum}
     assert told["sources"] == {"genome_url": "https://x/genome.fa.gz", "genome_checksum": "sum:1 2"}
     assert told["commands"] == ["salmon index"]
+
+
+def test_an_index_of_another_salmon_than_its_name_says_is_refused(tmp_path):
+    (tmp_path / "versionInfo.json").write_text('{"salmonVersion": "1.9.0"}')
+    with pytest.raises(ValueError, match=r"Salmon 1\.9\.0 made this index, and not 1\.10\.1"):
+        read_version(tmp_path, "1.10.1")

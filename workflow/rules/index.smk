@@ -76,18 +76,22 @@ rule salmon_index:
         scratch=$(mktemp -d {resources.tmpdir:q}/index.XXXXXX)
         trap 'rm -rf "$scratch"' EXIT
 
-        sequences={input.transcripts:q} decoys=()
-        if [ -n "{input.genome}" ]; then
+        sequences={input.transcripts:q} decoys=() genome=({input.genome:q})
+        if [ "${{#genome[@]}}" -gt 0 ]; then
             gzip -cd {input.genome:q} | sed -n 's/^>\([^[:space:]]*\).*/\1/p' >"$scratch/decoys.txt"
             cat {input.transcripts:q} {input.genome:q} >"$scratch/sequences.fa.gz"
             sequences="$scratch/sequences.fa.gz" decoys=(--decoys "$scratch/decoys.txt")
         fi
-        salmon --no-version-check index \
-            --transcripts "$sequences" \
-            "${{decoys[@]}}" \
-            --kmerLen {wildcards.k} \
-            --threads {threads} \
+        command=(
+            salmon --no-version-check index
+            --transcripts "$sequences"
+            "${{decoys[@]}}"
+            --kmerLen {wildcards.k}
+            --threads {threads}
             --index {output.index:q}
+        )
+        "${{command[@]}}"
+        echo "${{command[*]}}" >{output.index:q}/command.txt
         """
 
 
@@ -107,14 +111,10 @@ rule pack_index:
         "../envs/dnaio.yaml"
     container:
         image("dnaio")
+    threads: 2
     resources:
         mem_mb=500,
     params:
         genome=lambda wildcards: dict(GENOMES[wildcards.organism]),
-        commands=lambda wildcards: [
-            "rsem-prepare-reference --gtf annotation.gtf genome.fa reference",
-            "salmon --no-version-check index --transcripts transcripts.fa.gz"
-            f"{' --decoys decoys.txt' if config['index']['decoys'] else ''} --kmerLen {wildcards.k}",
-        ],
     script:
         "../scripts/pack_index.py"

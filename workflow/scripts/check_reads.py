@@ -8,6 +8,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 import dnaio
+from _log import log_to
 from isal import isal_zlib
 
 # What a file that was cut, mixed up or damaged raises. An error of the disk or the network is another matter: it fails
@@ -106,6 +107,7 @@ def main(fq1: list[Path], fq2: list[Path], output: Path) -> None:
 
 
 if __name__ == "__main__":
+    log_to(snakemake.log[0])
     main(
         [Path(path) for path in snakemake.input.fq1],
         [Path(path) for path in snakemake.input.fq2],

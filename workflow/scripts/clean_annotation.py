@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from _log import log_to
+
 GENE = re.compile(r'(?:^|;) *gene_id +"([^"]+)"')
 TRANSCRIPT = re.compile(r'(?:^|;) *transcript_id +"([^"]+)"')
 # Attributes as RSEM reads them: at others it stops, and it overlooks a last one that lacks its semicolon
@@ -209,6 +211,7 @@ def main(genome: Path, gtf: Path, output: Path, report_file: Path, organism: dic
 
 
 if __name__ == "__main__":
+    log_to(snakemake.log[0])
     main(
         Path(snakemake.input.genome),
         Path(snakemake.input.gtf),

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from _log import log_to
+
 
 def count_sample(quant: Path, tx2gene: Path, output: Path) -> None:
     # Imported where it is needed: it takes 2 CPU seconds, which a failed sample need not pay for.
@@ -22,4 +24,5 @@ def main(quant: Path, tx2gene: Path, output: Path) -> None:
 
 
 if __name__ == "__main__":
+    log_to(snakemake.log[0])
     main(Path(snakemake.input.quant), Path(snakemake.input.tx2gene), Path(snakemake.output[0]))

@@ -11,6 +11,8 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
+from _log import log_to
+
 ATTEMPTS = 6
 TRANSIENT = {408, 429, 500, 502, 503, 504}
 BLOCK = 1 << 20
@@ -75,9 +77,8 @@ def check(path: Path, expected: str, url: str) -> None:
         raise FetchError(f"{url} has the checksum {found}, the lock {expected}: it changed; run `snakemake lock` again")
 
 
-def fetch(url: str, expected: str, own: Path | None, output: Path) -> None:
-    """Bring one file to `output`, as gzip; `own` is the user's file in place of the URL's, where the lock names one."""
-    part = output.with_name(output.name + ".part")
+def fetch(url: str, expected: str, own: Path | None, part: Path) -> None:
+    """Bring one file to `part`, as gzip; `own` is the user's file in place of the URL's, where the lock names one."""
     if own:
         shutil.copyfile(own, part)
     else:
@@ -89,15 +90,20 @@ def fetch(url: str, expected: str, own: Path | None, output: Path) -> None:
         with part.open("rb") as plain, gzip.GzipFile(f"{part}.gz", "wb", compresslevel=1, mtime=0) as packed:
             shutil.copyfileobj(plain, packed, BLOCK)
         Path(f"{part}.gz").replace(part)
-    part.replace(output)
 
 
 def main(genome: dict[str, str], own: dict[str, Path], outputs: dict[str, Path]) -> None:
-    for kind, output in outputs.items():
-        fetch(genome[f"{kind}_url"], genome[f"{kind}_checksum"], own.get(kind), output)
+    """Bring all files before any of them gets its name, so that none has to be brought again for another's fault."""
+    parts = {kind: output.with_name(output.name + ".part") for kind, output in outputs.items()}
+    for kind, part in parts.items():
+        print(f"{kind}: {genome[f'{kind}_url']}", flush=True)
+        fetch(genome[f"{kind}_url"], genome[f"{kind}_checksum"], own.get(kind), part)
+    for kind, part in parts.items():
+        part.replace(outputs[kind])
 
 
 if __name__ == "__main__":
+    log_to(snakemake.log[0])
     main(
         snakemake.params.locked,
         {kind: Path(path) for kind, path in snakemake.input.items()},

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 from _gene_counts import COLUMNS, count_genes
+from _log import log_to
 
 
 def finished(records: list[Path]) -> list[str]:
@@ -28,6 +29,7 @@ def main(records: list[Path], quants: list[Path], tx2gene: Path, outputs: dict[s
 
 
 if __name__ == "__main__":
+    log_to(snakemake.log[0])
     main(
         [Path(path) for path in snakemake.input.records],
         [Path(path) for path in snakemake.input.quants],

@@ -6,6 +6,7 @@ import tarfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from _log import log_to
 from isal import igzip, igzip_threaded
 
 LEVEL = 1  # of 0 to 3
@@ -24,8 +25,13 @@ def pack(index: Path, archive: Path, threads: int) -> None:
         igzip_threaded.open(archive, "wb", compresslevel=LEVEL, threads=threads) as packed,
         tarfile.open(fileobj=packed, mode="w|", format=tarfile.PAX_FORMAT) as members,
     ):
-        for path in sorted(path for path in index.iterdir() if not path.name.startswith(".")):
+        for path in sorted(path for path in index.iterdir() if not is_ours(path)):
             members.add(path, arcname=path.name, filter=anonymous)
+
+
+def is_ours(path: Path) -> bool:
+    """What lies beside the index's own files: Snakemake's and ours, and Salmon's logs, which tell the time of day."""
+    return path.name.startswith(".") or path.suffix == ".log" or path.name == "command.txt"
 
 
 def sha256(path: Path) -> str:
@@ -48,7 +54,15 @@ def count_indexed(index: Path) -> int:
         return int.from_bytes(lengths.read(8), "little")
 
 
-def describe(index: Path, archive: Path, inputs: dict[str, Path], genome: dict, commands: list[str]) -> dict:
+def read_version(index: Path, expected: str) -> str:
+    """The version of Salmon that made an index; raise ValueError where its file is named after another."""
+    found = json.loads((index / "versionInfo.json").read_text())["salmonVersion"]
+    if found != expected:
+        raise ValueError(f"Salmon {found} made this index, and not {expected}; install that version")
+    return found
+
+
+def describe(index: Path, archive: Path, inputs: dict[str, Path], genome: dict, version: str) -> dict:
     """Tell what is in an index and how it was made: commands, versions, checksums, transcripts in and out."""
     info = json.loads((index / "info.json").read_text())
     with igzip.open(inputs["transcripts"], "rb") as text:
@@ -56,32 +70,33 @@ def describe(index: Path, archive: Path, inputs: dict[str, Path], genome: dict, 
     return {
         **{key: genome[key] for key in ("organism", "division", "assembly", "release", "taxon_id")},
         "k": info["k"],
-        "salmon": json.loads((index / "versionInfo.json").read_text())["salmonVersion"],
+        "salmon": read_version(index, version),
         "decoys": info["num_decoys"] > 0,
         "transcripts_in": transcripts_in,
         "transcripts_out": count_indexed(index) - info["num_decoys"],
         "kmers": info["num_kmers"],
         "size": archive.stat().st_size,
         "sha256": sha256(archive),
-        "commands": commands,
+        "commands": [(index / "command.txt").read_text().strip()],
         "inputs": {name: {"file": path.name, "sha256": sha256(path)} for name, path in inputs.items()},
         "sources": {name: genome[name] for name in genome if name.endswith(("_url", "_checksum"))},
     }
 
 
 def main(
-    index: Path, inputs: dict[str, Path], genome: dict, commands: list[str], archive: Path, record: Path, threads: int
+    index: Path, inputs: dict[str, Path], genome: dict, version: str, archive: Path, record: Path, threads: int
 ) -> None:
     pack(index, archive, threads)
-    record.write_text(json.dumps(describe(index, archive, inputs, genome, commands), indent=2) + "\n")
+    record.write_text(json.dumps(describe(index, archive, inputs, genome, version), indent=2) + "\n")
 
 
 if __name__ == "__main__":
+    log_to(snakemake.log[0])
     main(
         Path(snakemake.input.index),
         {name: Path(path) for name, path in snakemake.input.items() if name != "index"},
         snakemake.params.genome,
-        snakemake.params.commands,
+        snakemake.wildcards.version,
         Path(snakemake.output.archive),
         Path(snakemake.output.record),
         snakemake.threads,

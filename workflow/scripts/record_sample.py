@@ -6,6 +6,8 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 
+from _log import log_to
+
 UNSTRANDED = 0.3  # at least this share of the fragments lies the other way, as Salmon has it
 INDEX_K = re.compile(r"\.k(\d+)\.tar\.gz$")
 
@@ -32,11 +34,11 @@ def quantification(salmon: Path) -> dict:
     return {"mapping_rate": meta["percent_mapped"], "mapped": meta["num_mapped"], "processed": meta["num_processed"]}
 
 
-def took(benchmark: Path) -> tuple[float, float]:
-    """Seconds and peak memory (MB) of a job, from Snakemake's benchmark file; a job too short to measure has 0 MB."""
+def took(benchmark: Path) -> tuple[float, float | None]:
+    """Seconds and peak memory (MB) of a job, from Snakemake's benchmark file; None for a job too short to measure."""
     with benchmark.open() as rows:
         row = next(csv.DictReader(rows, delimiter="\t"))
-    return float(row["s"]), 0.0 if row["max_rss"] in ("-", "NA") else float(row["max_rss"])
+    return float(row["s"]), None if row["max_rss"] in ("-", "NA") else float(row["max_rss"])
 
 
 def steps_of(benchmarks: list[Path]) -> list[dict]:
@@ -65,7 +67,7 @@ def record(sample: dict, reads: Path, fastp: Path | None, salmon: Path, benchmar
         "start": checked["start"],
         "end": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": round(sum(step["seconds"] for step in steps), 2),
-        "peak_memory_mb": max(step["peak_memory_mb"] for step in steps),
+        "peak_memory_mb": max((step["peak_memory_mb"] for step in steps if step["peak_memory_mb"]), default=None),
         "reads": checked.get("reads"),
         "mean_read_length": checked.get("mean_read_length"),
         "k": index and int(INDEX_K.search(index)[1]),
@@ -88,6 +90,7 @@ def versions(fastp: Path | None, salmon: Path) -> dict[str, str]:
 
 
 if __name__ == "__main__":
+    log_to(snakemake.log[0])
     made = record(
         snakemake.params.sample,
         Path(snakemake.input.reads),

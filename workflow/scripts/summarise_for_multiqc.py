@@ -9,6 +9,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from _log import log_to
+
 # MultiQC draws a longer table as a plot without text (max_table_rows); report/index.html has all samples.
 MOST_ROWS = 500
 SAMPLE_COLUMNS = ("Sample", "Status", "Organism", "Failed step", "Reason")
@@ -80,6 +82,7 @@ def main(records: Iterable[str], annotation_reports: Iterable[str], samples: Pat
 
 
 if __name__ == "__main__":
+    log_to(snakemake.log[0])
     main(
         snakemake.input.records,
         snakemake.input.annotations,

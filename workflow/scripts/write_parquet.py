@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import polars
+from _log import log_to
 
 
 def main(table: Path, output: Path) -> None:
@@ -12,4 +13,5 @@ def main(table: Path, output: Path) -> None:
 
 
 if __name__ == "__main__":
+    log_to(snakemake.log[0])
     main(Path(snakemake.input[0]), Path(snakemake.output[0]))

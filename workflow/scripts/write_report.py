@@ -13,6 +13,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from _log import log_to
 from _report_page import DASH, Cell, Column, Table, render_page
 
 Record = Mapping[str, Any]
@@ -456,4 +457,5 @@ def main(inputs: Any, params: Any, output: str) -> None:
 
 
 if __name__ == "__main__":
+    log_to(snakemake.log[0])
     main(snakemake.input, snakemake.params, snakemake.output[0])
