@@ -116,7 +116,7 @@ def main() -> None:
                 results[side] |= {**vars(cost), "samples": samples}
         results["ours"]["lock_organisms"] = arguments.organisms
         results["ours"]["lock_s"] = read_big_lock(arguments.organisms, Path(work) / "lock")
-    tell("dry-run", {"ours": results["ours"], "peer": results["floor"], "floor": results["floor"]})
+    tell("dry-run", results)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import json
 import socket
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 from urllib.parse import urlsplit
@@ -55,21 +56,27 @@ def toy_port(directory: Path) -> int:
     return urlsplit(configuration["ensembl"]["rest"]).port
 
 
+def run(directory: Path) -> None:
+    try:
+        if not (directory / "config" / "organisms.lock.tsv").exists():
+            snakemake(directory, "lock")
+        snakemake(directory)
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"the demo failed (`{' '.join(map(str, error.cmd))}`, code {error.returncode}); see above")
+
+
 def main(directory: Path) -> None:
     if not (directory / "config" / "config.yaml").exists():
         lay_out(directory)
     port = toy_port(directory)
-    try:
-        with serving(directory / "ensembl", port):
-            if not (directory / "config" / "organisms.lock.tsv").exists():
-                snakemake(directory, "lock")
-            snakemake(directory)
-    except OSError as error:
-        sys.exit(
-            f"cannot serve the toy Ensembl at port {port} of 127.0.0.1 ({error}); remove {directory}/ and try again"
-        )
-    except subprocess.CalledProcessError as error:
-        sys.exit(f"the demo failed (`{' '.join(map(str, error.cmd))}`, code {error.returncode}); see above")
+    with ExitStack() as server:
+        try:
+            server.enter_context(serving(directory / "ensembl", port))
+        except OSError as error:
+            sys.exit(
+                f"cannot serve the toy Ensembl at port {port} of 127.0.0.1 ({error}); remove {directory}/, try again"
+            )
+        run(directory)
     print(findings(directory))
 
 

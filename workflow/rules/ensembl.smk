@@ -63,6 +63,6 @@ rule clean_annotation:
     container:
         image("python")
     resources:
-        mem_mb=lambda wildcards, input, attempt: attempt * (500 + 20 * int(input.size_mb)),
+        mem_mb=lambda wildcards, input, attempt: attempt * (500 + 2 * int(input.size_mb)),
     script:
         "../scripts/clean_annotation.py"

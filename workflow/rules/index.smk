@@ -21,7 +21,7 @@ rule build_transcripts:
     container:
         image("rsem")
     resources:
-        mem_mb=lambda wildcards, input, attempt: attempt * (500 + 20 * int(input.size_mb)),
+        mem_mb=lambda wildcards, input, attempt: attempt * (500 + 5 * int(input.size_mb)),
         disk_mb=lambda wildcards, input: 500 + 20 * int(input.size_mb),
     shell:
         r"""
