@@ -6,7 +6,7 @@ SHELL := bash
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 SAMPLE ?=
 
-.PHONY: help setup demo dag test lint format runtime images push
+.PHONY: help setup demo dag test lint format runtime images push aws-profile
 
 help: ## list the targets
 	@sed -n 's/^\([a-z%-]*\):.* ## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -29,7 +29,8 @@ lint: ## check form and style of everything
 	ruff check
 	ruff format --check
 	snakefmt --check workflow
-	shellcheck setup.sh .ci/run workflow/scripts/*.sh
+	git grep -lE '^#!.*(bash|sh)$$' | xargs shellcheck
+	shellcheck workflow/scripts/sample_step.sh
 	snakemake --lint --directory tests/configs/one_organism
 
 format: ## bring everything into form
@@ -40,7 +41,7 @@ format: ## bring everything into form
 bench-%: setup ## measure: bench-index, bench-dry-run, bench-s3, bench-batch
 	@python bench/bench_$(subst -,_,$*).py
 
-runtime: setup ## build the folder that runs Snakemake in any container image, into build/runtime/
+runtime: setup ## build the folder that runs Snakemake in any container image, and pack it
 	@containers/runtime/build_runtime
 
 images: setup ## build our own container images with podman
@@ -48,6 +49,9 @@ images: setup ## build our own container images with podman
 
 push: setup ## push them: make push REGISTRY=host/path
 	@containers/push_images $(REGISTRY)
+
+aws-profile: ## put the account's names where `snakemake --profile aws-batch` finds them
+	@profiles/aws-batch/install
 
 requirements.lock: requirements.in ## pin every Python dependency with its hashes
 	uv pip compile --quiet --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
