@@ -10,6 +10,10 @@ from .polling import ENDED, Poller
 from .registry import Batch
 from .submission import key_of, name_prefix
 
+# What was submitted longer ago than this is in Batch's lists, if it was submitted at all.
+LISTED_AFTER_S = 6.0
+CLOCKS_APART_S = 2.0
+
 
 def find_jobs(clients: Mapping[str, Any], queues: Iterable[str], name: str) -> list[tuple[str, str]]:
     """Name and id of the Batch jobs whose name is `name`, or begins with it (`name*`); the oldest last."""
@@ -29,10 +33,11 @@ def find_jobs(clients: Mapping[str, Any], queues: Iterable[str], name: str) -> l
 class Orphans:
     """Jobs of an earlier driver of this workflow, by what makes two jobs the same."""
 
-    def __init__(self, poller: Poller, ledger: Ledger, tell: Callable[[str], None]) -> None:
+    def __init__(self, poller: Poller, ledger: Ledger, tell: Callable[[str], None], looked: float) -> None:
         self.poller, self.ledger, self.tell = poller, ledger, tell
+        self.looked = looked  # when this driver began to look which files exist
         self.jobs: dict[str, tuple[Batch, int]] = {}
-        self.succeeded: set[str] = set()
+        self.long_done: set[str] = set()
         self.ended: dict[str, Batch] = {}
         self.running: dict[str, Batch] = {}
 
@@ -43,12 +48,14 @@ class Orphans:
             return
         queues = {header["queue"] for header, _ in open_ones.values()}
         ids: dict[str, str] = {}
-        for again in (2.0, 3.0, 0):  # what was submitted a moment ago may not be listed yet
+        while True:
             for name, job_id in find_jobs(self.poller.clients, queues, name_prefix(self.ledger.workflow) + "*"):
                 ids[key_of(name, self.ledger.workflow) or ""] = job_id
-            if open_ones.keys() <= ids.keys() or not again:
+            unlisted = [header["submitted"] for key, (header, _) in open_ones.items() if key not in ids]
+            young = max(unlisted, default=0.0) + LISTED_AFTER_S - time.time()
+            if young <= 0:
                 break
-            pause(again)
+            pause(min(2.0, young))
         details = self.poller.describe(ids[key] for key in open_ones if key in ids)
         for key, (header, rows) in sorted(open_ones.items()):
             if ids.get(key) in details:
@@ -71,17 +78,17 @@ class Orphans:
             doubtful=True,
         )
         over = detail["status"] in ENDED
-        failed, done = set(), set(self.poller.children(batch, "SUCCEEDED")) if batch.size > 1 else set()
-        if batch.size > 1:
-            failed = set(self.poller.children(batch, "FAILED"))
-        elif over:
-            (done if detail["status"] == "SUCCEEDED" else failed).add(batch.child(0))
+        failed = set(self.poller.children(batch, "FAILED")) if batch.size > 1 else set()
+        if batch.size == 1 and detail["status"] == "FAILED":
+            failed = {batch.child(0)}
         batch.known = len(failed)
+        ends = self.ledger.ends(batch.key)
+        done = {index for index, end in ends.items() if not end.code}
         for index, row in enumerate(rows):
             if batch.child(index) not in failed:
                 self.jobs[row["token"]] = (batch, index)
-            if batch.child(index) in done:
-                self.succeeded.add(row["token"])
+            if index in done and ends[index].stop + CLOCKS_APART_S < self.looked:
+                self.long_done.add(row["token"])
         (self.ended if over else self.running)[batch.key] = batch
         if not over:
             alive = batch.size - len(failed) - len(done)

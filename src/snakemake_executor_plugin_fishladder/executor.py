@@ -1,6 +1,7 @@
 """The executor: what Snakemake calls, and in which order things happen."""
 
 import asyncio
+import datetime
 import os
 import signal
 import sys
@@ -65,7 +66,8 @@ class Executor(RemoteExecutor):
             )
         self.sender = Sender(self.clients, self.ledger, self.settings, self.ground, self.logger)
         self.poller, self.capacity = Poller(self.clients, self.ledger), Capacity(self.clients)
-        self.orphans = Orphans(self.poller, self.ledger, self.logger.info)
+        looked = getattr(self.workflow, "start_time", None) or datetime.datetime.now()
+        self.orphans = Orphans(self.poller, self.ledger, self.logger.info, looked.timestamp())
         self.pace = Pace(self.settings.poll_interval, self.settings.poll_limit)
         self.trace = Trace(Path(self.settings.trace) if self.settings.trace else None, self.sender.tags)
         self.progress = Progress()
@@ -187,8 +189,8 @@ class Executor(RemoteExecutor):
         if found is None:
             return False
         batch, index = found
-        if mark in self.orphans.succeeded and not self.workflow.async_run(all_exist(job)):
-            return False  # it had made its files, and someone has removed them
+        if mark in self.orphans.long_done and not self.workflow.async_run(all_exist(job)):
+            return False  # it had made its files before this run looked for them, and someone has removed them
         if any(self.workflow.dag.finished(one) and one not in self.adopted for one in dependencies(self.dag, job)):
             self.sender.end([batch.child(index)], "its input was made anew")
             return False
