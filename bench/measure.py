@@ -7,6 +7,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
@@ -38,12 +39,14 @@ class MemoryWatch(threading.Thread):
             self.peak = max(self.peak, self.resident())
 
     def resident(self) -> int:
+        try:
+            family = [self.process, *self.process.children(recursive=True)]
+        except psutil.NoSuchProcess:  # it ended before the watch did
+            return 0
         total = 0
-        for process in [self.process, *self.process.children(recursive=True)] if self.process.is_running() else []:
-            try:
+        for process in family:
+            with suppress(psutil.NoSuchProcess):  # it ended between the listing and the look
                 total += process.memory_info().rss
-            except psutil.Error:  # it ended between the listing and the look
-                continue
         return total
 
 

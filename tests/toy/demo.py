@@ -73,9 +73,7 @@ def main(directory: Path) -> None:
         try:
             server.enter_context(serving(directory / "ensembl", port))
         except OSError as error:
-            sys.exit(
-                f"cannot serve the toy Ensembl at port {port} of 127.0.0.1 ({error}); remove {directory}/"
-            )
+            sys.exit(f"cannot serve the toy Ensembl at port {port} of 127.0.0.1 ({error}); remove {directory}/")
         run(directory)
     print(findings(directory))
 
