@@ -5,13 +5,15 @@ the bucket before (`--forceall`), so that nothing but submitting, looking and te
 with our storage and an executor that does nothing; driver_cpu_ms_per_job is what a driver takes beyond it, so that of
 the peer includes what its storage takes beyond ours. From `--local-from` jobs on, ours and floor use local files, since
 moto answers S3 too slowly to wait for; the peer cannot. All of them let Snakemake choose among a thousand jobs at a
-time, since its choice is quadratic in their number. `end_to_knowing_s` is a median over jobs of 3 to 27 seconds.
+time, since its choice is quadratic in their number. `end_to_knowing_s` is a median over jobs of 3 to 27 seconds. A peer
+that reaches `--peer-limit` is stopped: its counts and its CPU time are then what it had come to, not what it needs.
 
     python bench/bench_batch.py --jobs 1000 10000 --peer-limit 900
 """
 
 import argparse
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -102,7 +104,7 @@ class Bench:
             "SNAKEMAKE_STORAGE_S3_ACCESS_KEY": "testing",
             "SNAKEMAKE_STORAGE_S3_SECRET_KEY": "testing",
         }
-        command = ["timeout", "--signal=KILL", str(limit or 86_400), python, *SHARED, *words]
+        command = ["timeout", "--foreground", "--signal=KILL", str(limit or 86_400), python, *SHARED, *words]
         return measure(command, place, environment), {name: self.server.calls[call] for name, call in CALLS.items()}
 
     def delay(self, python: str, words: Sequence[str], place: Path, seconds: float) -> float:
@@ -177,13 +179,18 @@ def compare(bench: Bench, given: argparse.Namespace) -> dict[str, dict[str, Any]
             cost, calls = bench.run(sys.executable, [*OURS, *files], place)
             results[f"{name}{mark}"] = row(jobs, cost, calls, floor)
             print(name, results[f"{name}{mark}"], file=sys.stderr, flush=True)
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         try:
             cost, calls = bench.run(bench.peer, theirs, place, given.peer_limit)
             # the peer beyond Snakemake with our storage, which costs less than with its own: see the docstring
             results[f"peer{mark}"] = row(jobs, cost, calls, floor)
         except RuntimeError:
             told = {name: bench.server.calls[call] for name, call in CALLS.items()}
-            results[f"peer{mark}"] = {"jobs": jobs, **told, "stopped_after_s": given.peer_limit}
+            used = resource.getrusage(resource.RUSAGE_CHILDREN)
+            cpu = round(used.ru_utime + used.ru_stime - before.ru_utime - before.ru_stime, 2)
+            least = round((cpu - floor.cpu_s) * 1000 / jobs, 2)  # it was not done
+            stopped = {"driver_cpu_ms_per_job": least, "cpu_s": cpu, "stopped_after_s": given.peer_limit}
+            results[f"peer{mark}"] = {"jobs": jobs, **told, **stopped}
         print("peer", results[f"peer{mark}"], file=sys.stderr, flush=True)
     place = bench.prepare(10)
     for name, python, words, provider in (
