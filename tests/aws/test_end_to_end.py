@@ -6,15 +6,18 @@ static bash. What runs Snakemake in all of them is the runtime, mounted read-onl
 
 import csv
 import gzip
+import io
 import json
 import os
 import shutil
 import subprocess
 import sys
+import tarfile
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import correlation
 
 import polars
 import pytest
@@ -129,9 +132,8 @@ def local_results(runs: Runs) -> dict[str, bytes]:
 def test_the_run_ends_as_the_local_one_does_with_a_verdict_on_the_broken_sample(runs):
     said = runs.said.stdout + runs.said.stderr
     assert runs.said.returncode == 1, said
-    assert "broken" in said.splitlines()[-1] or "check_reads" in "\n".join(said.splitlines()[-40:])
-    finished = {name for name in local_results(runs) if name.endswith("report/index.html")}
-    assert finished <= set(runs.results())
+    assert "ends in the middle of its gzip stream" in "\n".join(said.splitlines()[-40:])
+    assert "results/report/index.html" in runs.results()
 
 
 def test_every_job_ran_in_the_image_of_its_rule_and_none_failed_for_want_of_python(runs):
@@ -148,19 +150,31 @@ def test_all_files_are_those_of_the_local_run(runs):
     assert different == []
 
 
-# What tells when and how long something ran, where it was, or in which order threads finished.
-UNEQUAL = ("fastp.html", "multiqc.html", "index.html", "meta_info.json", "cmd_info.json", "lib_format_counts.json")
+# What tells when, where and how long something ran, or what Salmon drew by lot: only that there is such a file.
+UNEQUAL = ("fastp.html", "multiqc.html", "index.html", ".log", "eq_classes.txt.gz", "unmapped_names.txt")
+UNEQUAL_FOLDERS = ("/aux_info/", "/libParams/")
+# Which column of which table counts fragments. Salmon does not give the same numbers twice, not even with one thread:
+# three runs of it by hand differed by up to 4 of 2,500 fragments at a transcript, isoforms and single ends by more.
+COUNTS = {"quant.sf": ["NumReads"], "genes.tsv": ["counts"], "gene_counts.tsv": None}
+NUMBERS = (*COUNTS, "gene_tpm.tsv", "gene_lengths.tsv")
 
 
 def same(name: str, found: bytes, wanted: bytes) -> bool:
-    if name.endswith(UNEQUAL) or "/logs/" in name or name.endswith((".log", "eq_classes.txt.gz", "unmapped_names.txt")):
+    # A job finds its inputs below Snakemake's copy of the bucket, and a reason that names a file names it there.
+    found = found.replace(f".snakemake/storage/fishladder/lab/{PREFIX}/".encode(), b"")
+    if name.endswith(UNEQUAL) or any(folder in name for folder in UNEQUAL_FOLDERS):
         return bool(found) == bool(wanted)
-    if name.endswith((".sf", ".tsv")):
-        return alike(found.decode().splitlines(), wanted.decode().splitlines())
+    if name.endswith(NUMBERS) and not found.startswith(b"# no result"):
+        return alike(
+            name, *(list(csv.DictReader(text.decode().splitlines(), delimiter="\t")) for text in (found, wanted))
+        )
     if name.endswith(".parquet"):
-        return polars.read_parquet(found).columns == polars.read_parquet(wanted).columns
+        tables = [polars.read_parquet(one) for one in (found, wanted)]
+        return tables[0].schema == tables[1].schema and tables[0].get_column("gene_id").equals(
+            tables[1].get_column("gene_id")
+        )
     if name.endswith(".tar.gz"):
-        return True  # compared below, by what is in them
+        return members(found) == members(wanted)
     if name.endswith(".json"):
         return set(json.loads(found)) == set(json.loads(wanted))
     if name.endswith(".gz"):
@@ -168,20 +182,26 @@ def same(name: str, found: bytes, wanted: bytes) -> bool:
     return found == wanted
 
 
-def alike(found: list[str], wanted: list[str]) -> bool:
-    """Row by row, field by field; numbers but for what Salmon's threads do to the last digits."""
-    fields = [[row.split("\t") for row in rows] for rows in (found, wanted)]
-    if [len(row) for row in fields[0]] != [len(row) for row in fields[1]]:
-        return False
-    pairs = (pair for rows in zip(*fields, strict=True) for pair in zip(*rows, strict=True))
-    return all(one == other or close(one, other) for one, other in pairs)
+def members(packed: bytes) -> list[str]:
+    with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
+        return archive.getnames()
 
 
-def close(one: str, other: str) -> bool:
-    try:
-        return float(one) == pytest.approx(float(other), rel=1e-2, abs=1e-2)
-    except ValueError:
+def alike(name: str, found: list[dict[str, str]], wanted: list[dict[str, str]]) -> bool:
+    """The same rows and columns; counts that sum to the same and differ by 1 % of all fragments at the most."""
+    if [(row.keys(), next(iter(row.values()))) for row in found] != [
+        (row.keys(), next(iter(row.values()))) for row in wanted
+    ]:
         return False
+    if not wanted:
+        return True
+    columns = next((columns for end, columns in COUNTS.items() if name.endswith(end)), [])
+    for column in list(wanted[0])[1:] if columns is None else columns:
+        ours, theirs = ([float(row[column]) for row in rows] for rows in (found, wanted))
+        near = ours == pytest.approx(theirs, abs=0.01 * sum(theirs))
+        if not near or sum(ours) != pytest.approx(sum(theirs), rel=1e-3) or correlation(ours, theirs) < 0.999:
+            return False
+    return True
 
 
 def test_a_second_run_finds_everything_done_but_the_verdict(runs):
