@@ -141,8 +141,8 @@ def test_quantities_agree_with_salmon_run_by_hand_as_closely_as_two_runs_by_hand
     rates = [found.mapped, *(hand.mapped for hand in hands)]
     print(f"{sample}: reads elsewhere: hand to hand {between_hands:.2e}, ours to hand {from_ours}; mapped % {rates}")
     assert list(found.table.index) == list(hands[0].table.index)
-    # Two runs by hand differ by chance, too: by a small multiple of what was seen once.
-    assert min(from_ours) <= 2 * between_hands + 1e-4
+    # Two runs by hand differ by chance: by 1e-4 or, as indices put equal transcripts in another order, by up to 2.5e-3.
+    assert max(from_ours) <= max(2 * between_hands, 5e-3)
     assert max(rates) - min(rates) <= 0.1
 
 

@@ -8,6 +8,7 @@ ANNOTATION_REPORTS = [files_of(organism, "annotation.report.json") for organism 
 INDEX_RECORDS = expand(
     "<results>/index/{genome}.salmon-{version}.k{k}.json", genome=GENOME_NAMES, version=VERSIONS["salmon"], k=KMERS
 )
+# Inputs of the whole cohort are functions: each job reads this file, and would make them all while it does.
 # What the front page says of the run itself; nothing that differs from run to run, or the page would never be done.
 RUN = {"versions": VERSIONS, "configuration": config}
 WANTED = {sample: SAMPLES[sample].organism for sample in QUANT_SAMPLES}
@@ -25,8 +26,8 @@ localrules:
 rule summarise_for_multiqc:
     """Bring our own findings into the form that MultiQC reads: rows left out of annotations, samples that failed."""
     input:
-        annotations=ANNOTATION_REPORTS,
-        records=RECORDS,
+        annotations=lambda wildcards: ANNOTATION_REPORTS,
+        records=lambda wildcards: RECORDS,
     output:
         annotations="<results>/report/multiqc/annotations_mqc.tsv",
         samples="<results>/report/multiqc/samples_mqc.tsv",
@@ -46,8 +47,8 @@ rule multiqc:
     """One page of quality measures: fastp, Salmon, and our own sections."""
     input:
         ours=rules.summarise_for_multiqc.output,
-        fastp=expand("<results>/quant/{sample}/fastp", sample=QUANT_SAMPLES if TRIMMING else []),
-        salmon=expand("<results>/quant/{sample}/salmon", sample=QUANT_SAMPLES),
+        fastp=lambda wildcards: expand("<results>/quant/{sample}/fastp", sample=QUANT_SAMPLES if TRIMMING else []),
+        salmon=lambda wildcards: expand("<results>/quant/{sample}/salmon", sample=QUANT_SAMPLES),
     output:
         "<results>/report/multiqc.html",
     log:
@@ -58,30 +59,18 @@ rule multiqc:
         image("multiqc")
     resources:
         mem_mb=lambda wildcards, input, attempt: attempt * (1000 + 2 * len(input)),
-    shell:
-        r"""
-        exec &>{log:q}
-        scratch=$(mktemp -d {resources.tmpdir:q}/multiqc.XXXXXX)
-        trap 'rm -rf "$scratch"' EXIT
-
-        printf '%s\n' {input:q} >"$scratch/inputs.txt"
-        multiqc \
-            --config "$FISHLADDER/resources/multiqc.yaml" \
-            --file-list "$scratch/inputs.txt" \
-            --outdir "$scratch" \
-            --filename multiqc.html
-        mv "$scratch/multiqc.html" {output:q}
-        """
+    script:
+        "../scripts/run_multiqc.py"
 
 
 rule write_report:
     """The front page of the run."""
     input:
-        records=RECORDS,
-        annotation_reports=ANNOTATION_REPORTS,
-        index_records=INDEX_RECORDS,
+        records=lambda wildcards: RECORDS,
+        annotation_reports=lambda wildcards: ANNOTATION_REPORTS,
+        index_records=lambda wildcards: INDEX_RECORDS,
         multiqc="<results>/report/multiqc.html",
-        counts=[table.replace(".parquet", ".tsv") for table in COUNTS] + COUNTS,
+        counts=lambda wildcards: [table.replace(".parquet", ".tsv") for table in COUNTS] + COUNTS,
     output:
         "<results>/report/index.html",
     log:
@@ -106,7 +95,7 @@ rule judge_run:
     """Fail the run at its end, after everything is written, if a sample failed; name the samples and why."""
     input:
         report="<results>/report/index.html",
-        records=RECORDS,
+        records=lambda wildcards: RECORDS,
     output:
         "<results>/report/verdict.txt",
     log:

@@ -1,0 +1,28 @@
+"""Run MultiQC on what a run left behind. A script: no shell takes a command line with 10,000 samples in it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from _log import log_to
+
+
+def main(inputs: list[str], config: Path, scratch: Path, page: Path) -> None:
+    """Write MultiQC's page of the given files and directories; its messages go where ours go."""
+    listed = scratch / f"{page.stem}.inputs.txt"
+    listed.write_text("".join(f"{path}\n" for path in inputs))
+    options = ["--config", config, "--file-list", listed, "--outdir", page.parent, "--filename", page.name, "--force"]
+    try:
+        subprocess.run(["multiqc", *options, "--no-data-dir"], check=True, stdout=sys.stdout, stderr=subprocess.STDOUT)
+    finally:
+        listed.unlink()
+
+
+if __name__ == "__main__":
+    log_to(snakemake.log[0])
+    main(
+        list(snakemake.input),
+        Path(__file__).resolve().parents[2] / "resources" / "multiqc.yaml",
+        Path(snakemake.resources.tmpdir),
+        Path(snakemake.output[0]),
+    )
