@@ -1,6 +1,7 @@
 """The tables of a run, checked before any job exists, and the look-ups that the rules share."""
 
 import csv
+import gc
 import shlex
 import sys
 from collections import defaultdict
@@ -27,6 +28,9 @@ def read_versions():
         return {row["tool"]: row for row in csv.DictReader(table, delimiter="\t")}
 
 
+# A graph of 50,000 jobs is millions of objects that live to the end: looking through them for garbage takes a third of
+# the time to plan.
+gc.set_threshold(50_000)
 TOOLS = read_versions()
 VERSIONS = {tool: row["version"] for tool, row in TOOLS.items()}
 # Snakemake reads the targets after this file; the lock must be makeable where there is none yet.

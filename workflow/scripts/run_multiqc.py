@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from _log import log_to
@@ -9,13 +10,13 @@ from _log import log_to
 
 def main(inputs: list[str], config: Path, scratch: Path, page: Path) -> None:
     """Write MultiQC's page of the given files and directories; its messages go where ours go."""
-    listed = scratch / f"{page.stem}.inputs.txt"
-    listed.write_text("".join(f"{path}\n" for path in inputs))
-    options = ["--config", config, "--file-list", listed, "--outdir", page.parent, "--filename", page.name, "--force"]
-    try:
-        subprocess.run(["multiqc", *options, "--no-data-dir"], check=True, stdout=sys.stdout, stderr=subprocess.STDOUT)
-    finally:
-        listed.unlink()
+    with tempfile.NamedTemporaryFile("w", dir=scratch, suffix=".txt") as listed:
+        listed.write("".join(f"{path}\n" for path in inputs))
+        listed.flush()
+        options = ["--config", config, "--file-list", listed.name, "--outdir", page.parent, "--filename", page.name]
+        subprocess.run(
+            ["multiqc", *options, "--force", "--no-data-dir"], check=True, stdout=sys.stdout, stderr=subprocess.STDOUT
+        )
 
 
 if __name__ == "__main__":
