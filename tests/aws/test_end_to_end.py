@@ -198,8 +198,9 @@ def alike(name: str, found: list[dict[str, str]], wanted: list[dict[str, str]]) 
     columns = next((columns for end, columns in COUNTS.items() if name.endswith(end)), [])
     for column in list(wanted[0])[1:] if columns is None else columns:
         ours, theirs = ([float(row[column]) for row in rows] for rows in (found, wanted))
-        near = ours == pytest.approx(theirs, abs=0.01 * sum(theirs))
-        if not near or sum(ours) != pytest.approx(sum(theirs), rel=1e-3) or correlation(ours, theirs) < 0.999:
+        # 5,000 fragments on genes with paralogs: Salmon moves a few per cent of them from run to run.
+        near = ours == pytest.approx(theirs, abs=0.05 * sum(theirs))
+        if not near or sum(ours) != pytest.approx(sum(theirs), rel=1e-2) or correlation(ours, theirs) < 0.98:
             return False
     return True
 
