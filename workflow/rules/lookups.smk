@@ -76,19 +76,24 @@ def existing(files):
 
 
 def report_what_finished():
-    """Write the front page of a run that failed, from what finished; then say again which samples failed, and why."""
+    """Write a page of a run that failed, from what finished; then say again which samples failed, and why.
+
+    The page has a name of its own: under the front page's, Snakemake would take it for the rule's and never make that.
+    """
     from write_report import write_report  # a page that most runs, and no job, need
 
-    if workflow.storage_settings.default_storage_provider is None and not existing(["<results>/report/index.html"]):
+    if workflow.storage_settings.default_storage_provider is None:
         write_report(
             existing(RECORDS),
             existing(ANNOTATION_REPORTS),
             existing(INDEX_RECORDS),
-            Path(workflow.pathvars.apply("<results>/report/index.html")),
+            page := Path(workflow.pathvars.apply("<results>/report/unfinished.html")),
             run=RUN,
             wanted=WANTED,
             links={path.name: path for path in existing(COUNTS)},
             logs=Path(workflow.pathvars.apply("<logs>")),
         )
-    for verdict in existing(["<logs>/judge_run.txt"]):
-        logger.error(verdict.read_text())
+        logger.error(f"what finished is on {page}")
+    if not existing(["<results>/report/verdict.txt"]):  # else the verdict is that of an earlier run
+        for verdict in existing(["<logs>/judge_run.txt"]):
+            logger.error(verdict.read_text())
