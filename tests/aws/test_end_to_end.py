@@ -125,8 +125,10 @@ def runs(engine, bare, runtime_folder, tmp_path_factory) -> Iterator[Runs]:
 
 
 def local_results(runs: Runs) -> dict[str, bytes]:
+    """The rules' files; the page of a failed run is none of them, and only written where the results are local."""
     folder = runs.local / "results"
-    return {f"results/{path.relative_to(folder)}": path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    files = [path for path in folder.rglob("*") if path.is_file() and path != folder / "report/unfinished.html"]
+    return {f"results/{path.relative_to(folder)}": path.read_bytes() for path in files}
 
 
 def test_the_run_ends_as_the_local_one_does_with_a_verdict_on_the_broken_sample(runs):
