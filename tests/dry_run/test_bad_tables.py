@@ -112,3 +112,16 @@ def test_takes_tables_as_a_spreadsheet_on_windows_writes_them_and_spaces_in_path
     run = snakemake(folder, "-n")
     assert {"quantify sample=a", "merge_counts organism=homo_sapiens"} <= planned(run)
     assert "input: my reads/a 1.fq, my reads/a 2.fq" in run.stdout
+
+
+def test_lock_without_network_ends_at_once_with_one_message_which_is_in_its_log_too(tmp_path):
+    write_tables(tmp_path, ORGANISMS, {}, 'ensembl: {rest: "http://127.0.0.1:9"}\n')
+    run = snakemake(tmp_path, "lock")
+    assert run.returncode == 1
+    message = (
+        "127.0.0.1:9 cannot be reached (Failed to establish a new connection: [Errno 111] Connection refused); is there a "
+        "network? The addresses are the keys below `ensembl` in config/config.yaml\nthe lock is left as it was\n"
+    )
+    assert (tmp_path / "logs/lock.txt").read_text() == message
+    assert (run.stdout + run.stderr).count(message) == 1
+    assert "Traceback" not in run.stderr and "organisms.tsv, row" not in run.stderr

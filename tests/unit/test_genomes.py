@@ -102,7 +102,7 @@ def test_knows_an_organism_by_its_own_name_and_by_what_was_asked_for(tmp_path):
         ("Yeast\tEnsemblFungi\t\tR?", "assembly: 'R?' is not allowed; which assembly"),
         ("Yeast\t\t\t\ta{b}.fa\tb.gtf", "genome: 'a{b}.fa' is not allowed; your own genome, a FASTA file"),
         ("Yeast\t\t\t\ta.fa\t-b.gtf", "annotation: '-b.gtf' is not allowed; your own annotation, a GTF file"),
-        ("Yeast", "division: empty; name Ensembl's division, or give your own genome and annotation"),
+        ("Yeast", "division: empty; write one of EnsemblVertebrates, EnsemblPlants, "),
         ("Yeast\t\t\t\ta.fa", "annotation: empty, but genome is given; give both files, or neither"),
         ("Yeast\t\t\t\t\ta.gtf", "genome: empty, but annotation is given; give both files, or neither"),
         ("Yeast\tEnsemblFungi\t\t\ta.fa\ta.gtf", "division: leave it empty beside your own genome, or remove genome"),

@@ -2,12 +2,14 @@ import gzip
 import hashlib
 import json
 import random
+import re
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
-from _ensembl_answers import DIVISIONS, parse_division
+from _ensembl_answers import parse_division
+from _genomes import DIVISIONS
 from _lock_file import difference, write_lock
 from _match_organisms import match_genomes
 from _own_genome import own_assembly, own_name
@@ -183,7 +185,7 @@ def test_a_whole_division_takes_two_requests_a_genome_and_names_what_it_leaves_o
 def test_a_long_look_up_says_how_far_it_is(site, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("lock_organisms.PROGRESS_EVERY", 2)
     lock(site, tmp_path, row("*", "EnsemblFungi"))
-    assert capsys.readouterr().err == "2 of 3 genomes looked up\n"
+    assert "2 of 3 genomes looked up\n" in capsys.readouterr().out
 
 
 def test_a_division_without_any_files_is_refused(site, tmp_path):
@@ -220,7 +222,7 @@ def test_every_mistake_of_every_row_is_told_at_once(site, tmp_path):
         5: ("release: EnsemblVertebrates has no table of release 999", "the current release is 110"),
         6: ("assembly: Mouse has no assembly 'GRCm38'", "choose one of mus_musculus (GRCm39)"),
         7: ("organism: triticum_aestivum_mace (PGSBv2.1, GCA_4.1, Mace) has no files in release 57", "remove the row"),
-        8: ("division: empty; write EnsemblVertebrates, or give your own",),
+        8: ("division: empty; write one of EnsemblVertebrates, EnsemblPlants", "or give your own"),
         9: ("division: 'EnsemblVertebrate' is not allowed", "did you mean EnsemblVertebrates"),
         10: ("annotation: empty, but genome is given", "give both files"),
         11: ("genome: s3://bucket/genome.fa cannot be read", "must be a path or http(s)://"),
@@ -248,6 +250,38 @@ def test_a_rest_service_that_fails_is_one_mistake_for_all_rows_of_its_division(s
     (problem,) = mistakes(site, tmp_path, row("Human", "EnsemblVertebrates"), row("Mouse", "EnsemblVertebrates"))
     assert problem.startswith("organisms.tsv, row 2, column division: /rest/info/species")
     assert "expected a list of genomes" in problem
+
+
+def test_without_network_there_is_one_message_of_no_row_and_the_mistakes_of_the_table(site, tmp_path):
+    site.address = "http://127.0.0.1:9"
+    rows = [row("Human", "EnsemblVertebrates"), row("yeast", "EnsemblFungi", "57"), row("x", "EnsemblFunghi")]
+    misspelt, unreached = mistakes(site, tmp_path, *rows)
+    assert misspelt.startswith("organisms.tsv, row 4, column division: 'EnsemblFunghi' is not allowed")
+    assert re.fullmatch(
+        r"127.0.0.1:9 cannot be reached \(.*Connection refused\); is there a network\? The addresses are the keys "
+        r"below `ensembl` in config/config.yaml",
+        unreached,
+    )
+
+
+def test_an_address_that_is_not_ensembls_rest_service_is_one_message_of_no_row(site, tmp_path):
+    site.pages["/rest/info/software"] = b'{"hello": "world"}'
+    del site.pages["/rest/info/eg_version"]
+    for division in ("EnsemblVertebrates", "EnsemblPlants"):
+        (problem,) = mistakes(site, tmp_path, row("a", division), row("b", division))
+        assert problem.startswith("Ensembl's REST service is not at /rest (/rest/info/")
+        assert problem.endswith("the keys below `ensembl` in config/config.yaml")
+
+
+def test_a_row_without_a_division_asks_nobody(site, tmp_path):
+    (problem,) = mistakes(site, tmp_path, row("homo_sapiens"))
+    assert problem.startswith("organisms.tsv, row 2, column division: empty; write one of EnsemblVertebrates, Ensembl")
+    assert site.asked.total() == 0
+
+
+def test_of_pinned_releases_rest_is_not_asked(site, tmp_path):
+    assert lock(site, tmp_path, row("Human", "EnsemblVertebrates", "100"))["homo_sapiens"]["release"] == "100"
+    assert not [path for _, path in site.asked if path.startswith("/rest")]
 
 
 def test_a_server_that_fails_midway_leaves_the_old_lock_byte_for_byte(site, tmp_path):

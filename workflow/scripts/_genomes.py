@@ -9,6 +9,14 @@ from pathlib import Path
 
 from _tables import Row, cell_problems, in_order, parse_table, row_of, suggest_from
 
+DIVISIONS = (
+    "EnsemblVertebrates",
+    "EnsemblPlants",
+    "EnsemblFungi",
+    "EnsemblBacteria",
+    "EnsemblProtists",
+    "EnsemblMetazoa",
+)
 LOCK_PROBLEMS_SHOWN = 3
 
 
@@ -114,7 +122,7 @@ def row_problems(wanted: list[Row]) -> Iterator[tuple[Row, str]]:
     for row in wanted:
         same = first.setdefault((organism_key(row["organism"]), row["assembly"].lower(), row["division"]), row)
         if problem := source_problem(row):
-            yield row, problem
+            yield row, "column {}: {}".format(*problem)
         elif same is not row:
             yield (
                 row,
@@ -125,20 +133,20 @@ def row_problems(wanted: list[Row]) -> Iterator[tuple[Row, str]]:
             yield row, f"column organism: row {star} (*) asks for all of {row['division']}; remove one of the two rows"
 
 
-def source_problem(row: Row) -> str | None:
-    """Say why it is not clear where a row's genome shall come from."""
+def source_problem(row: Row) -> tuple[str, str] | None:
+    """Say, as column and message, why it is not clear where a row's genome shall come from."""
     own = [column for column in ("genome", "annotation") if row[column]]
     if len(own) == 1:
         other = "annotation" if own == ["genome"] else "genome"
-        return f"column {other}: empty, but {own[0]} is given; give both files, or neither to take Ensembl's"
+        return other, f"empty, but {own[0]} is given; give both files, or neither to take Ensembl's"
     if own and row["organism"] == "*":
-        return "column organism: * is for Ensembl's divisions; give your own genome a name"
+        return "organism", "* is for Ensembl's divisions; give your own genome a name"
     if own and row["division"]:
-        return "column division: leave it empty beside your own genome, or remove genome and annotation"
+        return "division", "leave it empty beside your own genome, or remove genome and annotation"
     if not own and not row["division"]:
-        return "column division: empty; name Ensembl's division, or give your own genome and annotation"
+        return "division", f"empty; write one of {', '.join(DIVISIONS)}, or give your own genome and annotation"
     if row["organism"] == "*" and row["assembly"]:
-        return "column assembly: leave it empty for a whole division (*)"
+        return "assembly", "leave it empty for a whole division (*)"
     return None
 
 
