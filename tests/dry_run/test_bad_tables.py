@@ -4,8 +4,10 @@ import re
 from pathlib import Path
 
 import pytest
+from _reach import unreachable
 
 from tests.dry_run.snakemake_cli import planned, snakemake, write_tables
+from tests.unit.loopback import serve
 
 ORGANISMS = {"homo_sapiens": "EnsemblVertebrates", "saccharomyces_cerevisiae": "EnsemblFungi"}
 
@@ -125,3 +127,25 @@ def test_lock_without_network_ends_at_once_with_one_message_which_is_in_its_log_
     assert (tmp_path / "logs/lock.txt").read_text() == message
     assert (run.stdout + run.stderr).count(message) == 1
     assert "Traceback" not in run.stderr and "organisms.tsv, row" not in run.stderr
+
+
+def test_reads_on_a_server_that_cannot_be_reached_are_told_once_with_row_and_column(tmp_path):
+    write_tables(tmp_path, ORGANISMS, {"a": "homo_sapiens", "b": "homo_sapiens", "c": "homo_sapiens"})
+    table = tmp_path / "config" / "samples.tsv"
+    table.write_text(re.sub(r"reads/([bc])", r"http://127.0.0.1:9/\1", table.read_text()))
+    (message,) = stopped(tmp_path)
+    assert message == (
+        "config/samples.tsv, row 3, column fq1: http://127.0.0.1:9/b.fq cannot be reached (nor 1 more in this "
+        "table), as 127.0.0.1:9 does not answer ([Errno 111] Connection refused); is there a network, and is the address "
+        "right?"
+    )
+
+
+def test_a_server_that_answers_anything_is_reached():
+    with serve() as site:
+        site.pages["/here"] = b"x"
+        site.failures["/broken"] = [(500, {})]
+        urls = [f"{site.address}/{name}" for name in ("here", "nowhere", "broken")]
+        assert unreachable([*urls, "http://127.0.0.1:9/x"]) == {
+            "http://127.0.0.1:9/x": "[Errno 111] Connection refused"
+        }

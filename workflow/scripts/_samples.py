@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from _genomes import Genomes, organism_key
 from _tables import Row, cell_problems, in_order, parse_table, suggest_from
@@ -41,7 +42,7 @@ def read_samples(
     rows, problems = parse_table(path, schema)
     if check:
         misspelt = cell_problems(path, rows, schema)
-        found = [*row_problems(rows, genomes), *(missing_files(rows) if look_for_files else ())]
+        found = [*row_problems(rows, genomes), *(missing_files(rows) if look_for_files else ()), *silent_servers(rows)]
         by_cell: dict[str, str] = {}
         for problem in [*misspelt, *(f"{path}, row {number}, {problem}" for number, problem in found)]:
             by_cell.setdefault(cell_of(problem), problem)  # a cell has one message: the first thing to mend
@@ -172,6 +173,28 @@ def read_file_problems(row: Row, first: Row, file_row: dict[str, int]) -> Iterat
             yield row.number, f"column {column}: {row[column]} is in row {earlier} already; name each file once"
     if fq1 and fq1 == fq2:
         yield row.number, f"column fq2: {row['fq2']} is fq1 as well; name the file of the mates"
+
+
+def silent_servers(rows: list[Row]) -> Iterator[tuple[int, str]]:
+    """Name the web servers of reads that cannot be reached, each at its first file; Snakemake would name no row."""
+    files: dict[str, list[tuple[Row, str]]] = defaultdict(list)
+    for row in rows:
+        for column in ("fq1", "fq2"):
+            if row[column].startswith(("http://", "https://")):
+                files[urlsplit(row[column]).netloc].append((row, column))
+    if not files:
+        return
+    from _reach import unreachable  # takes 0.05 s to import, which most tables need not pay for
+
+    reasons = unreachable(row[column] for (row, column), *_ in files.values())
+    for server, ((row, column), *more) in files.items():
+        if reason := reasons.get(row[column]):
+            others = f" (nor {len(more):,} more in this table)" if more else ""
+            yield (
+                row.number,
+                f"column {column}: {row[column]} cannot be reached{others}, as {server} does not answer ({reason}); "
+                "is there a network, and is the address right?",
+            )
 
 
 def missing_files(rows: list[Row]) -> Iterator[tuple[int, str]]:
