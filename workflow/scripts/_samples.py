@@ -36,13 +36,14 @@ def read_samples(
 ) -> tuple[dict[str, Sample], list[str]]:
     """Read the table of samples into a dictionary by name, or else say all that is wrong with the table.
 
-    `look_for_files`: a local read file that does not exist is a mistake. Without `check`, only what the samples cannot
-    be read without is looked at.
+    `look_for_files`: a local read file that does not exist is a mistake, and so is a web server that does not answer.
+    Without `check`, only what the samples cannot be read without is looked at.
     """
     rows, problems = parse_table(path, schema)
     if check:
         misspelt = cell_problems(path, rows, schema)
-        found = [*row_problems(rows, genomes), *(missing_files(rows) if look_for_files else ()), *silent_servers(rows)]
+        missing = (*missing_files(rows), *silent_servers(rows)) if look_for_files else ()
+        found = [*row_problems(rows, genomes), *missing]
         by_cell: dict[str, str] = {}
         for problem in [*misspelt, *(f"{path}, row {number}, {problem}" for number, problem in found)]:
             by_cell.setdefault(cell_of(problem), problem)  # a cell has one message: the first thing to mend

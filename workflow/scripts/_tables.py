@@ -159,6 +159,17 @@ def suggest_from(known: Collection[str], at_most: int = 5) -> Callable[[str], st
     return suggest
 
 
+class Named(dict):
+    """Things by name; to ask for one that is not there ends in `stop`, which gets the message and does not return."""
+
+    def __init__(self, things: dict, what: str, stop: Callable[[list[str]], None]) -> None:
+        super().__init__(things)
+        self.what, self.stop = what, stop
+
+    def __missing__(self, name: str) -> None:
+        self.stop([f"there is no {self.what} called {name!r}; {nearest(name, self)}"])
+
+
 def cell_count_problem(cells: list[str], header: list[str]) -> str:
     counts = f"{len(cells)} {'cell' if len(cells) == 1 else 'cells'} for {len(header)} columns"
     if len(cells) < len(header) and (mixed := [cell for cell in cells if re.search(r"\s", cell)]):
