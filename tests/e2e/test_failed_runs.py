@@ -177,7 +177,7 @@ def test_when_all_is_mended_the_run_passes_with_a_verdict_and_a_front_page(runs)
 
 
 def test_a_page_that_cannot_be_written_hides_nothing_of_what_failed(tmp_path):
-    make_all(tmp_path, Wishes(genome_size=30_000, fungus_size=40_000, samples=0), "reads")
+    make_all(tmp_path, Wishes(genome_size=30_000, fungus_size=60_000, samples=0), "reads")
     own_files(tmp_path)
     (tmp_path / "config/config.yaml").write_text("{trim: {enabled: true}}\n")
     write_tables(tmp_path, ("cut",), ())
