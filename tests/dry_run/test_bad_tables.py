@@ -68,6 +68,15 @@ def test_tells_the_mistakes_of_all_files_at_once(tmp_path):
     assert len(messages) == len(expected)
 
 
+def test_an_organism_is_suggested_as_the_table_of_organisms_writes_it(tmp_path):
+    write_tables(tmp_path, {"Homo_Sapiens": "EnsemblVertebrates"}, {"a": "homo_sapien"})
+    (message,) = stopped(tmp_path)
+    assert message == (
+        "config/samples.tsv, row 2, column organism: the table of organisms has no 'homo_sapien'; did you mean "
+        "Homo_Sapiens? (known: Homo_Sapiens); if it is right, add it there and run `snakemake lock`"
+    )
+
+
 def test_names_files_that_are_missing_or_no_tables(tmp_path):
     write_tables(tmp_path, ORGANISMS, {})
     (tmp_path / "config" / "organisms.tsv").write_text("")

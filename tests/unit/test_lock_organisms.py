@@ -353,13 +353,13 @@ def test_locks_the_users_own_files_wherever_they_are(site, tmp_path):
     genome = tmp_path / "my genome v1.fa.gz"
     genome.write_bytes(gzip.compress(b">I\nACGT\n"))
     site.pages["/own/genes.gtf"] = b"I\tme\texon\t1\t2\t.\t+\t.\t\n"
-    found = lock(site, tmp_path, row("My E. coli", genome=str(genome), gtf=f"{site.address}/own/genes.gtf"))
+    found = lock(site, tmp_path, row("My E coli", genome=str(genome), gtf=f"{site.address}/own/genes.gtf"))
     mine = found["My_E_coli"]
     assert (mine["release"], mine["assembly"], mine["division"]) == ("own", "my_genome_v1", "")
     assert mine["genome_checksum"] == f"sha256:{hashlib.sha256(genome.read_bytes()).hexdigest()}"
     assert mine["annotation_checksum"] == f"sha256:{hashlib.sha256(site.pages['/own/genes.gtf']).hexdigest()}"
     assert (mine["genome_size"], mine["annotation_size"]) == (str(genome.stat().st_size), "21")
-    assert (mine["genome_url"], mine["requested"]) == (str(genome), "My E. coli")
+    assert (mine["genome_url"], mine["requested"]) == (str(genome), "My E coli")
 
 
 def test_own_files_that_are_missing_or_empty_are_refused_by_column(site, tmp_path):
@@ -378,6 +378,30 @@ def test_own_files_that_are_missing_or_empty_are_refused_by_column(site, tmp_pat
         f"organisms.tsv, row {number}, column {column}"
         for number, column in enumerate(("genome", "annotation", "genome", "organism", "division"), start=2)
     ]
+
+
+def test_an_own_genome_is_locked_under_the_name_that_was_written_or_refused(site, tmp_path):
+    genome, gtf = tmp_path / "a.fa", tmp_path / "a.gtf"
+    genome.write_text(">I\nACGT\n")
+    gtf.write_text("I\tme\texon\t1\t2\t.\t+\t.\t\n")
+    found = mistakes(
+        site,
+        tmp_path,
+        row("My E. coli", genome=str(genome), gtf=str(gtf)),
+        row("bug", assembly="v1+2", genome=str(genome), gtf=str(gtf)),
+    )
+    assert found == [
+        "organisms.tsv, row 2, column organism: 'My E. coli' names files, in which '.' cannot stand; write 'My_E_coli'",
+        "organisms.tsv, row 3, column assembly: 'v1+2' names files, in which '+' cannot stand; write 'v1_2'",
+    ]
+
+
+def test_a_table_without_rows_does_not_empty_the_lock(site, tmp_path):
+    lock(site, tmp_path, row("Human", "EnsemblVertebrates"))
+    before = (tmp_path / "organisms.lock.tsv").read_bytes()
+    with pytest.raises(TableError, match=r"organisms.tsv: it asks for no organism; add a row"):
+        lock(site, tmp_path)
+    assert (tmp_path / "organisms.lock.tsv").read_bytes() == before
 
 
 def test_own_files_that_are_something_else_are_refused_by_row_and_column_with_the_remedy(site, tmp_path):

@@ -28,6 +28,8 @@ class Genomes:
     locked: dict[str, Row] = field(default_factory=dict)
     # Organisms by every other name, as `organism_key` writes it; none where the lock lacks what is asked for.
     names: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    # What the table of organisms asks for, as it is written there.
+    asked: list[str] = field(default_factory=list)
     # False where tables cannot be read or a whole division is not locked yet: names not found here may be right.
     complete: bool = True
 
@@ -91,6 +93,7 @@ def match_lock(wanted: list[Row], locked: list[Row]) -> tuple[Genomes, list[tupl
         genomes.locked.update(found)
         if request != "*":
             genomes.names[request].update(found)
+            genomes.asked.append(row["organism"])
     by_name = defaultdict(set)
     for organism in genomes.locked:
         by_name[organism_key(organism)].add(organism)
@@ -143,11 +146,21 @@ def source_problem(row: Row) -> tuple[str, str] | None:
         return "organism", "* is for Ensembl's divisions; give your own genome a name"
     if own and row["division"]:
         return "division", "leave it empty beside your own genome, or remove genome and annotation"
+    for column, signs in (("organism", "_-"), ("assembly", "_.-")):
+        # Blanks become underscores, as in Ensembl's names.
+        if own and (wrong := [sign for sign in row[column] if not sign.isalnum() and sign not in f" {signs}"]):
+            remedy = f"write {file_name_of(row[column], signs)!r}"
+            return column, f"{row[column]!r} names files, in which {wrong[0]!r} cannot stand; {remedy}"
     if not own and not row["division"]:
         return "division", f"empty; write one of {', '.join(DIVISIONS)}, or give your own genome and annotation"
     if row["organism"] == "*" and row["assembly"]:
         return "assembly", "leave it empty for a whole division (*)"
     return None
+
+
+def file_name_of(name: str, signs: str) -> str:
+    """Write a name of the user's own in letters, digits and `signs`, which can stand in names of files."""
+    return re.sub(rf"[^A-Za-z0-9{signs}]+", "_", name).strip("_") or "_"
 
 
 def doubly_locked(lock: Path, locked: list[Row]) -> list[str]:

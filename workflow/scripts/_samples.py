@@ -107,8 +107,7 @@ def row_problems(rows: list[Row], genomes: Genomes) -> Iterator[tuple[int, str]]
 
 def organism_check(genomes: Genomes) -> Callable[[str], str | None]:
     """Make the check of an organism's name: None where it is one genome, or one that has been reported already."""
-    suggest = suggest_from(list(dict.fromkeys([*genomes.locked, *genomes.names])))
-    add = "if it is right, add it to the table of organisms and run `snakemake lock`"
+    suggest = suggest_from(list(dict.fromkeys([*genomes.locked, *genomes.asked])))
 
     def check(name: str) -> str | None:
         found = genomes.find(name)
@@ -116,7 +115,8 @@ def organism_check(genomes: Genomes) -> Callable[[str], str | None]:
             return f"{name!r} may be {' or '.join(sorted(found))}; write the one that is meant"
         if found or organism_key(name) in genomes.names or not genomes.complete:
             return None
-        return f"the lock has no {name!r}; {suggest(name)}; {add}"
+        problem = f"the table of organisms has no {name!r}; {suggest(name)}"
+        return f"{problem}; if it is right, add it there and run `snakemake lock`"
 
     return check
 

@@ -252,6 +252,8 @@ def main(
 ) -> None:
     """Make the lock anew and say what changed; raise TableError, and leave the old lock, where a row is wrong."""
     rows, misspelt = read_table(organisms, read_schema("organisms.schema.yaml"))
+    if not rows and not misspelt:
+        raise TableError([f"{organisms}: it asks for no organism; add a row"])
     schema = read_schema("organisms.lock.schema.yaml")
     old = read_lock(lock, schema, say)
     try:
