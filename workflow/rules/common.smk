@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 from _configuration import check_configuration, read_config_file, settle
 from _genomes import genome_name, read_genomes
 from _samples import is_local, read_samples, tidy
+from _tables import Named
 
 
 def read_schema(name):
@@ -80,7 +81,8 @@ configfile: str(CONFIG_FILE)
 
 
 config.update(SETTINGS)
-GENOMES = FOUND.locked
+GENOMES = Named(FOUND.locked, f"organism in {config['lock']}", stop)
+SAMPLES = Named(SAMPLES, f"sample in {config['samples']}", stop)
 KMERS = config["index"]["kmers"]
 TRIMMING = config["trim"]["enabled"]
 GENOME_NAMES = [genome_name(genome) for genome in GENOMES.values()]
