@@ -1,6 +1,5 @@
 """The tables of a run, checked before any job exists, and the look-ups that the rules share."""
 
-import csv
 import gc
 import shlex
 import sys
@@ -15,6 +14,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
 from _configuration import check_configuration, read_config_file, settle
 from _genomes import genome_name, read_genomes
+from _images import read_images, read_versions
 from _samples import is_local, read_samples, tidy
 
 
@@ -22,16 +22,10 @@ def read_schema(name):
     return yaml.safe_load(Path(workflow.basedir, "schemas", f"{name}.schema.yaml").read_text())
 
 
-def read_versions():
-    """The one table of tools: version and public image, by tool."""
-    with Path(workflow.basedir, "../containers/versions.tsv").open() as table:
-        return {row["tool"]: row for row in csv.DictReader(table, delimiter="\t")}
-
-
 # A graph of 50,000 jobs is millions of objects that live to the end: looking through them for garbage takes a third of
 # the time to plan.
 gc.set_threshold(50_000)
-TOOLS = read_versions()
+TOOLS = read_versions(Path(workflow.basedir, "../containers/versions.tsv"))
 VERSIONS = {tool: row["version"] for tool, row in TOOLS.items()}
 # Snakemake reads the targets after this file; the lock must be makeable where there is none yet.
 LOCKING = "lock" in sys.argv[1:]
@@ -58,6 +52,8 @@ def read_configuration(path, typed, schema):
 
 CONFIG_FILE = Path("config/config.yaml")
 SETTINGS, problems = read_configuration(CONFIG_FILE, config, read_schema("config"))
+IMAGES, image_problems = read_images(TOOLS, Path(SETTINGS["images"]) if "images" in SETTINGS else None)
+problems += image_problems
 # A job of a run that has been checked reads the same tables; to check them again would cost each of them time.
 CHECK = workflow.is_main_process
 FOUND, genome_problems = read_genomes(

@@ -15,7 +15,7 @@ def checked(wildcards):
 
 def image(tool):
     """The container image of a tool."""
-    return f"docker://{TOOLS[tool]['image']}"
+    return f"docker://{IMAGES[tool]}"
 
 
 def user_file(path):
