@@ -1,6 +1,7 @@
 """The tables of a run, checked before any job exists, and the look-ups that the rules share."""
 
 import gc
+import os
 import shlex
 import sys
 from collections import defaultdict
@@ -27,6 +28,8 @@ def read_schema(name):
 gc.set_threshold(50_000)
 TOOLS = read_versions(Path(workflow.basedir, "../containers/versions.tsv"))
 VERSIONS = {tool: row["version"] for tool, row in TOOLS.items()}
+# Genomes and indices are shared by all runs that name one place here, and say --cache (docs/usage.md).
+SHARED = bool(os.environ.get("SNAKEMAKE_OUTPUT_CACHE"))
 # Snakemake reads the targets after this file; the lock must be makeable where there is none yet.
 LOCKING = "lock" in sys.argv[1:]
 

@@ -29,6 +29,12 @@ def files_of(organism, name):
     return f"<results>/reference/{organism}/{genome['assembly']}.{genome['release']}/{name}"
 
 
+def sources_of(wildcards):
+    """What the lock says of an organism's files: all that they depend on, whoever asked for it by which name."""
+    genome = GENOMES[wildcards.organism]
+    return {name: value for name, value in genome.items() if name.endswith(("_url", "_checksum"))}
+
+
 def own_files(wildcards):
     """The user's own genome and annotation, where the lock names them in place of Ensembl's."""
     genome = GENOMES[wildcards.organism]
