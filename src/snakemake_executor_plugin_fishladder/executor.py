@@ -209,7 +209,7 @@ class Executor(RemoteExecutor):
 
     def get_job_args(self, job: JobExecutorInterface) -> str:
         self.threads_of_job = max(1, job.threads)
-        return super().get_job_args(job)
+        return super().get_job_args(job) + commands.caching(job, self.workflow.workflow_settings.cache)
 
     def get_python_executable(self) -> str:
         usage = self.workflow.storage_settings.shared_fs_usage

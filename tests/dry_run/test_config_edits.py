@@ -12,7 +12,7 @@ ORGANISMS = {"homo_sapiens": "EnsemblVertebrates", "saccharomyces_cerevisiae": "
 SAMPLES = {"h1": "homo_sapiens", "y1": "Saccharomyces cerevisiae"}
 # Of everything, or of all samples of an organism.
 OF_ALL = {"all", "summarise_for_multiqc", "multiqc", "write_report", "judge_run"}
-TEMPORARY = re.compile(r"/trimmed$|\.k\d+$")
+TEMPORARY = re.compile(r"/trimmed$|\.k\d+\.tar$")
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def built(tmp_path_factory) -> Path:
     outputs = [folder / line.split("\t")[0] for line in lines[header + 1 :] if "\t" in line]
     for output in outputs:
         output.parent.mkdir(parents=True, exist_ok=True)
-        if output.suffix in {"", ".k23", ".k31"}:
+        if not output.suffix:
             output.mkdir(exist_ok=True)
         else:
             output.touch()
@@ -36,6 +36,7 @@ def built(tmp_path_factory) -> Path:
     for output in outputs:
         if TEMPORARY.search(str(output)):
             shutil.rmtree(output, ignore_errors=True)
+            output.unlink(missing_ok=True)
     return folder
 
 

@@ -15,7 +15,7 @@ def checked(wildcards):
 
 def image(tool):
     """The container image of a tool."""
-    return f"docker://{TOOLS[tool]['image']}"
+    return f"docker://{IMAGES[tool]}"
 
 
 def user_file(path):
@@ -27,6 +27,12 @@ def files_of(organism, name):
     """One file of an organism's reference."""
     genome = GENOMES[organism]
     return f"<results>/reference/{organism}/{genome['assembly']}.{genome['release']}/{name}"
+
+
+def sources_of(wildcards):
+    """What the lock says of an organism's files: all that they depend on, whoever asked for it by which name."""
+    genome = GENOMES[wildcards.organism]
+    return {name: value for name, value in genome.items() if name.endswith(("_url", "_checksum"))}
 
 
 def own_files(wildcards):
