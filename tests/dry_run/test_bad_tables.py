@@ -44,7 +44,7 @@ def test_tells_the_mistakes_of_all_files_at_once(tmp_path):
         (tmp_path / "reads" / f"{name}.fq").touch()
     messages = stopped(tmp_path, "--config", "colour=red")
     expected = [
-        "config/config.yaml or the command line, key colour: no such key; known: organisms, lock, samples, pathvars",
+        "config/config.yaml or the command line, key colour: no such key; known: organisms, lock, samples, ",
         "config/config.yaml, row 2, key index.decoy: no such key; did you mean decoys?",
         "config/config.yaml, row 2, key index.kmers, item 2: 24 is not allowed; write another",
         'config/config.yaml, row 2, key index.kmers, item 3: "23" is text; write a whole number without quotes',
