@@ -6,6 +6,7 @@ The layout of a record is in section 4.2 of https://samtools.github.io/hts-specs
 import re
 import struct
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import BinaryIO
@@ -143,6 +144,15 @@ def read_blocks(stream: BinaryIO) -> Iterator[Block]:
             yield Block(buffer, start, np.array(starts))
     if len(rest):
         raise ValueError("the BAM file ends within a record: it was cut")
+
+
+def read_ahead(blocks: Iterator[Block]) -> Iterator[Block]:
+    """The same blocks, of which the next one is read while one is worked on."""
+    with ThreadPoolExecutor(1) as reader:
+        following = reader.submit(next, blocks, None)
+        while block := following.result():
+            following = reader.submit(next, blocks, None)
+            yield block
 
 
 def find_tag(block: Block, record: int, name: bytes) -> int | None:

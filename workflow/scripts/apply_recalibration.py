@@ -1,16 +1,17 @@
 """Correct the qualities of a sample's reads by a recalibration table.
 
-    apply_recalibration.py --bam FILE --table REPORT [--static 10 20 30] --output FILE --checksum FILE
+    apply_recalibration.py --bam FILE --table REPORT [--static 10 20 30] --output FILE --md5 FILE
 
 Does what GATK's ApplyBQSR does, and gives the same qualities.
 """
 
 import argparse
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 
 import numpy as np
-from _bam_blocks import Block, read_blocks, read_groups_of, read_header, restore_original_qualities
+from _bam_blocks import Block, read_ahead, read_blocks, read_groups_of, read_header, restore_original_qualities
 from _bgzf import BgzfWriter, open_bgzf
 from _covariates import Reads, split_reads
 from _recalibration_report import read_report
@@ -56,21 +57,24 @@ def correct_file(bam: Path, table: Path, static: list[int], output: Path) -> str
     with open_bgzf(bam) as source, BgzfWriter(output) as target:
         header = read_header(source)
         corrector = Corrector(units_of(header), table, static)
-        target.write(header.raw)
-        for block in read_blocks(source):
-            corrector.correct(block)
-            target.write(block.buffer[: block.size].data)
+        with ThreadPoolExecutor(1) as writer:
+            written = writer.submit(target.write, header.raw)
+            for block in read_ahead(read_blocks(source)):
+                corrector.correct(block)
+                written.result()
+                written = writer.submit(target.write, block.buffer[: block.size].data)
+            written.result()
     return target.checksum
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name in ("--bam", "--table", "--output", "--checksum"):
+    for name in ("--bam", "--table", "--output", "--md5"):
         parser.add_argument(name, type=Path, required=True)
     parser.add_argument("--static", type=int, nargs="*", default=[])
     arguments = parser.parse_args()
     checksum = correct_file(arguments.bam, arguments.table, arguments.static, arguments.output)
-    arguments.checksum.write_text(f"{checksum}  {arguments.output.name}\n")
+    arguments.md5.write_text(f"{checksum}\n")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,16 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from _bam_blocks import Block, Header, N, read_blocks, read_groups_of, read_header, restore_original_qualities
+from _bam_blocks import (
+    Block,
+    Header,
+    N,
+    read_ahead,
+    read_blocks,
+    read_groups_of,
+    read_header,
+    restore_original_qualities,
+)
 from _bgzf import open_bgzf
 from _covariates import LOWEST, QUALITIES, Reads, split_reads
 from _known_sites import KNOWN, Reference, read_sites
@@ -29,7 +38,7 @@ def count_file(stream: BinaryIO, reference: Reference) -> dict[str, Counts]:
     by_group = [counts[unit] for unit in units.values()]
     places = {name: place for place, name in enumerate(units)}
     contigs = list(header.contigs)
-    for block in read_blocks(stream):
+    for block in read_ahead(read_blocks(stream)):
         groups = read_groups_of(block, places)
         restore_original_qualities(block)
         for reads, codes in matched(block, groups, contigs, reference):
