@@ -13,9 +13,10 @@ rule prepare_fasta:
     input:
         "<results>/reference/{organism}/{assembly}.{release}/genome.fa.gz",
     output:
-        directory("<results>/reference/{organism}/{assembly}.{release}/fasta"),
+        multiext("<results>/reference/{organism}/{assembly}.{release}/fasta/genome", **FASTA),
     log:
         "<logs>/prepare_fasta/{organism}.{assembly}.{release}.txt",
+    cache: SHARED
     conda:
         "../envs/samtools.yaml"
     container:
@@ -25,24 +26,24 @@ rule prepare_fasta:
     shell:
         r"""
         exec &>{log:q}
-        mkdir -p {output:q}
-        gzip -cd {input:q} | tr -d '\r' >{output:q}/genome.fa
-        samtools faidx {output:q}/genome.fa
+        gzip -cd {input:q} | tr -d '\r' >{output.fasta:q}
+        samtools faidx {output.fasta:q}
         # Without the path of the file, which says nothing elsewhere.
-        samtools dict --uri genome.fa --output {output:q}/genome.dict {output:q}/genome.fa
+        samtools dict --uri genome.fa --output {output.dict:q} {output.fasta:q}
         """
 
 
 rule index_bwa:
     """Index a genome for bwa mem, once for all samples."""
     input:
-        "<results>/reference/{organism}/{assembly}.{release}/fasta",
+        "<results>/reference/{organism}/{assembly}.{release}/fasta/genome.fa",
     output:
-        directory("<results>/reference/{organism}/{assembly}.{release}/bwa"),
+        multiext("<results>/reference/{organism}/{assembly}.{release}/bwa/genome", **BWA_INDEX),
     log:
         "<logs>/index_bwa/{organism}.{assembly}.{release}.txt",
     benchmark:
         "<benchmarks>/index_bwa/{organism}.{assembly}.{release}.tsv"
+    cache: SHARED
     conda:
         "../envs/bwa.yaml"
     container:
@@ -53,8 +54,8 @@ rule index_bwa:
     shell:
         r"""
         exec &>{log:q}
-        mkdir -p {output:q}
-        bwa index -p {output:q}/genome {input:q}/genome.fa
+        prefix={output.amb:q}
+        bwa index -p "${{prefix%.amb}}" {input:q}
         """
 
 
@@ -124,9 +125,9 @@ rule align_lane:
     """Align a lane as a read group of its own and sort it, as a stream."""
     input:
         unpack(untrimmed_reads_of_lane),
+        unpack(reference("bwa/genome", BWA_INDEX)),
         reads="<results>/align/{sample}/lanes/{lane}/reads",
         trimmed="<results>/align/{sample}/lanes/{lane}/trimmed" if TRIMMING else [],
-        index=organism_file("bwa"),
     output:
         temp(directory("<results>/align/{sample}/lanes/{lane}/aligned")),
     log:
@@ -159,7 +160,7 @@ rule align_lane:
         first_read=$(text first_read {input.reads:q}/reads.json)
         unit={params.platform_unit:q}
         : "${{unit:=$(platform_unit "$first_read" {wildcards.sample:q}.{wildcards.lane:q})}}"
-        reads=({input.fq1:q} {input.fq2:q})
+        index={input.amb:q} reads=({input.fq1:q} {input.fq2:q})
         for trimmed in {input.trimmed:q}; do
             reads=("$trimmed"/R?.fastq.gz)
         done
@@ -169,7 +170,7 @@ rule align_lane:
             -K 100000000 \
             -Y \
             -R {params.read_group:q}"\tPU:$unit" \
-            {input.index:q}/genome \
+            "${{index%.amb}}" \
             "${{reads[@]}}" |
             samtools sort \
                 --no-PG \
@@ -184,8 +185,8 @@ rule align_lane:
 rule take_alignments:
     """Check a file of alignments that the user gives in place of reads, and sort it."""
     input:
+        unpack(reference("fasta/genome", FASTA)),
         bam=lambda wildcards: user_file(lane_of(wildcards).bam),
-        fasta=organism_file("fasta"),
     output:
         temp(directory("<results>/align/{sample}/lanes/{lane}/given")),
     log:
@@ -216,15 +217,15 @@ rule take_alignments:
             exit
         fi
         problem=$(read_group_problem "$scratch/header" {wildcards.sample:q} {params.named:q})
-        : "${{problem:=$(contig_problem "$scratch/header" {input.fasta:q}/genome.fa.fai {params.named:q})}}"
+        : "${{problem:=$(contig_problem "$scratch/header" {input.fai:q} {params.named:q})}}"
         if [ -n "$problem" ]; then
             fail_sample "take_alignments: $problem" {output:q}
             exit
         fi
-        first_read=$(samtools view {input.bam:q} --reference {input.fasta:q}/genome.fa | head -n 1 | cut -f 1) || true
+        first_read=$(samtools view {input.bam:q} --reference {input.fasta:q} | head -n 1 | cut -f 1) || true
         samtools sort \
             --no-PG \
-            --reference {input.fasta:q}/genome.fa \
+            --reference {input.fasta:q} \
             --threads $(({threads} - 1)) \
             -l 1 \
             -m 700M \
@@ -255,7 +256,8 @@ rule mark_duplicates:
         image("picard")
     threads: 2
     resources:
-        mem_mb=lambda wildcards, attempt: attempt * 2500,
+        # Picard writes to the disk what does not fit.
+        mem_mb=lambda wildcards, input, attempt: attempt * (1500 + int(input.size_mb / 50)),
         disk_mb=lambda wildcards, input: 500 + 3 * int(input.size_mb),
     params:
         optical_distance=config["align"]["optical_distance"],
@@ -274,7 +276,8 @@ rule mark_duplicates:
         done
         mkdir -p {output:q}
         metrics={output.metrics:q}/{wildcards.sample:q}.markdup.metrics.txt
-        picard $(java_options {resources.mem_mb}) MarkDuplicates \
+        # The simpler of Java's compilers is done sooner here, unlike with metrics.
+        picard $(java_options {resources.mem_mb}) -XX:TieredStopAtLevel=1 MarkDuplicates \
             "${{options[@]}}" \
             --OUTPUT {output.marked:q}/marked.bam \
             --METRICS_FILE "$metrics" \
@@ -282,7 +285,6 @@ rule mark_duplicates:
             --ASSUME_SORT_ORDER coordinate \
             --VALIDATION_STRINGENCY SILENT \
             --ADD_PG_TAG_TO_READS false \
-            --CREATE_INDEX true \
             --COMPRESSION_LEVEL 1 \
             --TMP_DIR {resources.tmpdir:q}
         pairs=$(picard_sum READ_PAIRS_EXAMINED "$metrics") single=$(picard_sum UNPAIRED_READS_EXAMINED "$metrics")

@@ -35,9 +35,11 @@ def read_group(wildcards):
     return r"\t".join(["@RG", *(f"{key}:{value}" for key, value in fields.items() if value)])
 
 
-def organism_file(name):
-    """Make the function that finds a file of the reference of a sample."""
-    return lambda wildcards: files_of(SAMPLES[wildcards.sample].organism, name)
+def reference(name, ends):
+    """Make the function that finds files of the reference of a sample: by what is said of `ends`, `name` and the end."""
+    return lambda wildcards: {
+        key: files_of(SAMPLES[wildcards.sample].organism, name + end) for key, end in ends.items()
+    }
 
 
 def aligned_lanes(wildcards):
@@ -69,7 +71,11 @@ def alignment_benchmarks(wildcards):
     """What the steps of a sample took that take long."""
     sample = SAMPLES[wildcards.sample]
     of_lanes = ["trim_lane", "align_lane"] if TRIMMING else ["align_lane"]
-    of_sample = ["mark_duplicates", "recalibrate"] if sample.organism in FOUND.known_sites else ["mark_duplicates"]
+    of_sample = (
+        ["mark_duplicates", "learn_qualities", "recalibrate"]
+        if sample.organism in FOUND.known_sites
+        else ["mark_duplicates"]
+    )
     return [
         *(
             f"<benchmarks>/{step}/{sample.name}/{lane.name}.tsv"

@@ -9,9 +9,9 @@ ALIGNMENT_RECORDS = expand("<results>/align/{sample}/record.json", sample=ALIGN_
 rule collect_metrics:
     """Picard's metrics of the alignments and of the insert size."""
     input:
+        unpack(reference("fasta/genome", FASTA)),
         bam=lambda wildcards: final_bam(wildcards.sample),
         index=lambda wildcards: final_bam(wildcards.sample, ".bai"),
-        fasta=organism_file("fasta"),
     output:
         directory("<results>/align/{sample}/metrics"),
     log:
@@ -38,7 +38,7 @@ rule collect_metrics:
         chmod +x "$scratch/Rscript"
         PATH=$scratch:$PATH picard $(java_options {resources.mem_mb}) CollectMultipleMetrics \
             --INPUT {input.bam:q} \
-            --REFERENCE_SEQUENCE {input.fasta:q}/genome.fa \
+            --REFERENCE_SEQUENCE {input.fasta:q} \
             --OUTPUT "$scratch/picard" \
             --PROGRAM null \
             --PROGRAM CollectAlignmentSummaryMetrics \

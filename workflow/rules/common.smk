@@ -5,6 +5,7 @@ import os
 import shlex
 import sys
 from collections import defaultdict
+from operator import attrgetter
 from pathlib import Path
 
 import yaml
@@ -99,6 +100,9 @@ for sample in SAMPLES.values():
     if "quant" in sample.analyses:
         SAMPLES_OF[sample.organism].append(sample.name)
 QUANTIFIED = list(SAMPLES_OF)
+# What a genome comes with, to be aligned to, and what `bwa index` makes of it.
+FASTA = {"fasta": ".fa", "fai": ".fa.fai", "dict": ".dict"}
+BWA_INDEX = {end: f".{end}" for end in ("amb", "ann", "bwt", "pac", "sa")}
 QUANT_SAMPLES = [name for names in SAMPLES_OF.values() for name in names]
 ALIGN_SAMPLES = [sample.name for sample in SAMPLES.values() if "align" in sample.analyses]
 RECALIBRATED = [name for name in ALIGN_SAMPLES if SAMPLES[name].organism in FOUND.known_sites]

@@ -97,7 +97,7 @@ def report_what_finished():
     from write_report import write_report  # a page that most runs, and no job, need
 
     failed = failed_jobs(workflow)
-    if LOCKING or [job.rule for job in failed] == ["judge_run"]:
+    if LOCKING or list(map(attrgetter("rule"), failed)) == ["judge_run"]:
         return
     logger.error(say(failed, failed_samples(existing(RECORDS))))
     if workflow.storage_settings.default_storage_provider is None:

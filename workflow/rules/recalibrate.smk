@@ -5,12 +5,17 @@ marked/ -> recalibration/ (table), {sample}.recal.bam, .bam.bai, .bam.md5
 or, where no variants are known, {sample}.markdup.bam; CRAM of either where the configuration says so
 """
 
+# GATK's own tools are there for laboratories whose procedures name them: the answers are the same, and take longer.
+GATK = config["align"]["recalibration"] == "gatk"
+RECALIBRATION_ENVIRONMENT = f"../envs/{'gatk4' if GATK else 'numpy'}.yaml"
+RECALIBRATION_IMAGE = image("gatk4") if GATK else image("pytximport")
+
 
 rule merge_known_sites:
     """Hold the known variants against the genome, and make one table of them."""
     input:
         sites=known_sites,
-        fasta="<results>/reference/{organism}/{assembly}.{release}/fasta",
+        contigs="<results>/reference/{organism}/{assembly}.{release}/fasta/genome.fa.fai",
     output:
         directory("<results>/reference/{organism}/{assembly}.{release}/known_sites"),
     log:
@@ -36,84 +41,119 @@ rule merge_known_sites:
         for place in "${{!files[@]}}"; do
             pairs+=("${{files[place]}}=${{names[place]}}")
         done
-        problem=$(merge_sites {input.fasta:q}/genome.fa.fai {output:q}/known_sites.vcf.gz "$scratch" "${{pairs[@]}}")
+        problem=$(merge_sites {input.contigs:q} {output:q}/known_sites.vcf.gz "$scratch" "${{pairs[@]}}")
         [ -z "$problem" ] || fail_sample "merge_known_sites: $problem" {output:q}
         """
 
 
-rule recalibrate:
-    """Learn how far the qualities of a sample are off, and correct them."""
+rule learn_qualities:
+    """Learn from the mismatches outside of known variants how far the qualities of a sample are off."""
     input:
+        unpack(reference("fasta/genome", FASTA)),
+        unpack(reference("", {"sites": "known_sites"})),
         marked="<results>/align/{sample}/marked",
-        fasta=organism_file("fasta"),
-        sites=organism_file("known_sites"),
     output:
-        bam=unless_cram("<results>/align/{sample}/{sample}.recal.bam"),
-        index=unless_cram("<results>/align/{sample}/{sample}.recal.bam.bai"),
-        checksum=unless_cram("<results>/align/{sample}/{sample}.recal.bam.md5"),
-        tables=directory("<results>/align/{sample}/recalibration"),
+        directory("<results>/align/{sample}/recalibration"),
     log:
-        "<logs>/recalibrate/{sample}.txt",
+        "<logs>/learn_qualities/{sample}.txt",
     benchmark:
-        "<benchmarks>/recalibrate/{sample}.tsv"
+        "<benchmarks>/learn_qualities/{sample}.tsv"
     conda:
-        "../envs/gatk4.yaml"
+        RECALIBRATION_ENVIRONMENT
     container:
-        image("gatk4")
+        RECALIBRATION_IMAGE
     threads: 2
     resources:
-        mem_mb=lambda wildcards, attempt: attempt * 4000,
-        disk_mb=lambda wildcards, input: 500 + 2 * int(input.size_mb),
+        mem_mb=lambda wildcards, input, attempt: attempt * (2000 + 2 * int(input.size_mb / 100)),
     params:
-        quantized=config["align"]["static_quantized_quals"],
+        engine=config["align"]["recalibration"],
     shell:
         r"""
         exec &>{log:q}
         source "$FISHLADDER/workflow/scripts/align_step.sh"
         for earlier in {input.marked:q} {input.sites:q}; do
-            if pass_on_failure "$earlier" {output.tables:q}; then
-                for file in {output.bam:q} {output.index:q} {output.checksum:q}; do
-                    mark_failed {output.tables:q} "$file"
-                done
-                exit
-            fi
+            pass_on_failure "$earlier" {output:q} && exit
         done
-        mkdir -p {output.tables:q}
-        scratch=$(mktemp -d {resources.tmpdir:q}/recalibrate.XXXXXX)
-        trap 'rm -rf "$scratch"' EXIT
+        mkdir -p {output:q}
+        table={output:q}/{wildcards.sample:q}.recal.table
+        if [ {params.engine} = gatk ]; then
+            gatk --java-options "$(java_options {resources.mem_mb})" BaseRecalibrator \
+                --reference {input.fasta:q} \
+                --known-sites {input.sites:q}/known_sites.vcf.gz \
+                --input {input.marked:q}/marked.bam \
+                --use-original-qualities \
+                --output "$table"
+        else
+            python "$FISHLADDER/workflow/scripts/count_covariates.py" \
+                --reference {input.fasta:q} \
+                --known {input.sites:q}/known_sites.vcf.gz \
+                --bam {input.marked:q}/marked.bam \
+                --table "$table"
+        fi
+        """
 
-        table={output.tables:q}/{wildcards.sample:q}.recal.table
-        options=()
-        for quality in {params.quantized}; do
-            options+=(--static-quantized-quals "$quality")
-        done
-        gatk --java-options "$(java_options {resources.mem_mb})" BaseRecalibrator \
-            --reference {input.fasta:q}/genome.fa \
-            --known-sites {input.sites:q}/known_sites.vcf.gz \
-            --input {input.marked:q}/marked.bam \
-            --use-original-qualities \
-            --output "$table"
-        gatk --java-options "$(java_options {resources.mem_mb})" ApplyBQSR \
-            --input {input.marked:q}/marked.bam \
-            --bqsr-recal-file "$table" \
-            --use-original-qualities \
-            "${{options[@]}}" \
-            --create-output-bam-index true \
-            --create-output-bam-md5 true \
-            --output "$scratch/recal.bam"
-        mv "$scratch/recal.bai" {output.index:q}
-        mv "$scratch/recal.bam.md5" {output.checksum:q}
-        mv "$scratch/recal.bam" {output.bam:q}
+
+rule recalibrate:
+    """Correct the qualities of a sample by what was learnt of them."""
+    input:
+        marked="<results>/align/{sample}/marked",
+        tables="<results>/align/{sample}/recalibration",
+    output:
+        bam=unless_cram("<results>/align/{sample}/{sample}.recal.bam"),
+        checksum=unless_cram("<results>/align/{sample}/{sample}.recal.bam.md5"),
+    log:
+        "<logs>/recalibrate/{sample}.txt",
+    benchmark:
+        "<benchmarks>/recalibrate/{sample}.tsv"
+    conda:
+        RECALIBRATION_ENVIRONMENT
+    container:
+        RECALIBRATION_IMAGE
+    threads: 2
+    resources:
+        mem_mb=lambda wildcards, attempt: attempt * 2000,
+        disk_mb=lambda wildcards, input: 500 + 2 * int(input.size_mb),
+    params:
+        engine=config["align"]["recalibration"],
+        quantized=config["align"]["static_quantized_quals"],
+    shell:
+        r"""
+        exec &>{log:q}
+        source "$FISHLADDER/workflow/scripts/align_step.sh"
+        mark_failed {input.tables:q} {output.bam:q} && mark_failed {input.tables:q} {output.checksum:q} && exit
+        table={input.tables:q}/{wildcards.sample:q}.recal.table options=() quantized=({params.quantized})
+        if [ {params.engine} = gatk ]; then
+            for quality in "${{quantized[@]}}"; do
+                options+=(--static-quantized-quals "$quality")
+            done
+            gatk --java-options "$(java_options {resources.mem_mb})" ApplyBQSR \
+                --input {input.marked:q}/marked.bam \
+                --bqsr-recal-file "$table" \
+                --use-original-qualities \
+                "${{options[@]}}" \
+                --create-output-bam-index false \
+                --create-output-bam-md5 true \
+                --output {output.bam:q}
+        else
+            if [ "${{#quantized[@]}}" -gt 0 ]; then
+                options=(--static "${{quantized[@]}}")
+            fi
+            python "$FISHLADDER/workflow/scripts/apply_recalibration.py" \
+                --bam {input.marked:q}/marked.bam \
+                --table "$table" \
+                "${{options[@]}}" \
+                --output {output.bam:q} \
+                --md5 {output.checksum:q}
+        fi
         """
 
 
 rule keep_qualities:
     """Where no variants are known, qualities cannot be recalibrated: the alignments with their duplicates are final."""
     input:
-        marked="<results>/align/{sample}/marked",
+        "<results>/align/{sample}/marked",
     output:
         bam=unless_cram("<results>/align/{sample}/{sample}.markdup.bam"),
-        index=unless_cram("<results>/align/{sample}/{sample}.markdup.bam.bai"),
         checksum=unless_cram("<results>/align/{sample}/{sample}.markdup.bam.md5"),
     log:
         "<logs>/keep_qualities/{sample}.txt",
@@ -127,23 +167,43 @@ rule keep_qualities:
     shell:
         r"""
         exec &>{log:q}
-        if [ -e {input.marked:q}/failed.txt ]; then
-            for file in {output:q}; do
-                mark_failed {input.marked:q} "$file"
-            done
-            exit
-        fi
-        samtools view --no-PG --bam --threads {threads} --output {output.bam:q} {input.marked:q}/marked.bam
-        samtools index -@ {threads} {output.bam:q} {output.index:q}
+        mark_failed {input:q} {output.bam:q} && mark_failed {input:q} {output.checksum:q} && exit
+        samtools view --no-PG --bam --threads {threads} --output {output.bam:q} {input:q}/marked.bam
         md5sum <{output.bam:q} | cut -d ' ' -f 1 >{output.checksum:q}
+        """
+
+
+rule index_alignments:
+    """Index the final alignments."""
+    input:
+        "<results>/align/{sample}/{sample}.{state}.bam",
+    output:
+        unless_cram("<results>/align/{sample}/{sample}.{state}.bam.bai"),
+    log:
+        "<logs>/index_alignments/{sample}.{state}.txt",
+    wildcard_constraints:
+        state="recal|markdup",
+    conda:
+        "../envs/samtools.yaml"
+    container:
+        image("samtools")
+    threads: 2
+    resources:
+        mem_mb=500,
+    shell:
+        r"""
+        exec &>{log:q}
+        pass_on_no_result {input:q} {output:q}.failed && mark_failed {output:q}.failed {output:q} &&
+            rm -r {output:q}.failed && exit
+        samtools index -@ {threads} {input:q} {output:q}
         """
 
 
 rule write_cram:
     """The final alignments as CRAM, which needs the genome to be read."""
     input:
+        unpack(reference("fasta/genome", FASTA)),
         bam="<results>/align/{sample}/{sample}.{state}.bam",
-        fasta=organism_file("fasta"),
     output:
         cram="<results>/align/{sample}/{sample}.{state}.cram",
         index="<results>/align/{sample}/{sample}.{state}.cram.crai",
@@ -174,7 +234,7 @@ rule write_cram:
             --no-PG \
             --cram \
             --threads {threads} \
-            --reference {input.fasta:q}/genome.fa \
+            --reference {input.fasta:q} \
             --output {output.cram:q} \
             {input.bam:q}
         samtools index -@ {threads} {output.cram:q} {output.index:q}

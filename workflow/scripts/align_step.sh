@@ -88,10 +88,9 @@ alignment_failed() {
     fail_sample "$step: $name cannot be read to its end, it was cut, damaged or made with another reference; bring the file again" "$@"
 }
 
-# java_options MEGABYTES: for a job that may take so much; the rest is for Java itself. One collector and one compiler: a
-# job has few cores, and runs for seconds or minutes.
+# java_options MEGABYTES: for a job that may take so much; the rest is for Java itself
 java_options() {
-    echo "-Xmx$(($1 * 3 / 4))m -XX:+UseSerialGC -XX:TieredStopAtLevel=1"
+    echo "-Xmx$(($1 * 3 / 4))m -XX:+UseSerialGC"
 }
 
 # picard_sum COLUMN FILE: the values of a column in a table of Picard's, summed
