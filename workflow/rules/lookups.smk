@@ -49,16 +49,26 @@ def sources_of(wildcards):
 
 
 def index_archives(wildcards):
-    """The archive of each k that may fit a sample's reads: one where the manifest tells their length, else all.
+    """The archive of each k that may fit a sample's reads."""
+    organism = SAMPLES[wildcards.sample].organism
+    return [f"<results>/index/{index_name(organism, k)}" for k in kmers_of(wildcards)]
+
+
+def kmers_of(wildcards):
+    """The k that may fit a sample's reads: one where the manifest tells their length, else that of short and of long ones.
 
     Which one is used is decided in the job, by the length that was measured: a checkpoint a sample would have Snakemake
     work out its graph anew for each of them.
     """
-    sample = SAMPLES[wildcards.sample]
-    kmers = {max(KMERS), min(KMERS)}
-    if sample.read_length:
-        kmers = {max(KMERS) if sample.read_length > config["quant"]["long_reads_over"] else min(KMERS)}
-    return [f"<results>/index/{index_name(sample.organism, k)}" for k in sorted(kmers)]
+    length = SAMPLES[wildcards.sample].read_length
+    if length:
+        return [max(KMERS) if length > config["quant"]["long_reads_over"] else min(KMERS)]
+    return sorted({max(KMERS), min(KMERS)})
+
+
+def long_reads_over(wildcards):
+    """From which length on the larger k of a sample is taken; of no matter where it has one only."""
+    return config["quant"]["long_reads_over"] if len(kmers_of(wildcards)) > 1 else 0
 
 
 def index_name(organism, k):
