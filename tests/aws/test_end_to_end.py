@@ -162,8 +162,6 @@ NUMBERS = (*COUNTS, "gene_tpm.tsv", "gene_lengths.tsv")
 
 
 def same(name: str, found: bytes, wanted: bytes) -> bool:
-    # A job finds its inputs below Snakemake's copy of the bucket, and a reason that names a file names it there.
-    found = found.replace(f".snakemake/storage/fishladder/lab/{PREFIX}/".encode(), b"")
     if name.endswith(UNEQUAL) or any(folder in name for folder in UNEQUAL_FOLDERS):
         return bool(found) == bool(wanted)
     if name.endswith(NUMBERS) and not found.startswith(b"# no result"):

@@ -240,9 +240,12 @@ def test_two_rows_for_one_genome_are_refused(site, tmp_path):
     assert problem == "organisms.tsv, row 3, column organism: row 2 gives homo_sapiens, too; remove one of the two rows"
 
 
-def test_a_row_beside_its_whole_division_is_refused_before_anything_is_looked_up(site, tmp_path):
-    (problem,) = mistakes(site, tmp_path, row("*", "EnsemblFungi"), row("Fusarium_fujikuroi", "EnsemblFungi"))
-    assert "row 3, column organism: row 2 gives fusarium_fujikuroi, too" in problem
+def test_a_named_row_wins_over_its_whole_division(site, tmp_path):
+    found = lock(site, tmp_path, row("*", "EnsemblFungi"), row("Fusarium_fujikuroi B14", "EnsemblFungi"))
+    assert {name: one["requested"] for name, one in found.items()} == {
+        "fusarium_fujikuroi": "*",
+        "fusarium_fujikuroi_gca_1": "Fusarium_fujikuroi B14",
+    }
 
 
 def test_a_rest_service_that_fails_is_one_mistake_for_all_rows_of_its_division(site, tmp_path):

@@ -81,6 +81,12 @@ def reads_of(wildcards):
     return {"fq1": [user_file(path) for path in sample.fq1], "fq2": [user_file(path) for path in sample.fq2]}
 
 
+def names_of(wildcards):
+    """The read files of a sample as the table of samples calls them, fq1 before fq2."""
+    sample = SAMPLES[wildcards.sample]
+    return [*sample.fq1, *sample.fq2]
+
+
 def sizes_of(wildcards):
     """Sizes of a sample's local read files in bytes; what is in storage has times that can be trusted."""
     sample = SAMPLES[wildcards.sample]

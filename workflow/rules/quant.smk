@@ -24,6 +24,7 @@ rule check_reads:
     params:
         # A file that was mended may keep an old time, so its size is looked at as well.
         sizes=sizes_of,
+        names=names_of,
     script:
         "../scripts/check_reads.py"
 
