@@ -11,7 +11,7 @@ from typing import Any
 
 from moto.batch.models import Job
 
-from tests.aws.batch_server import CREDENTIALS, BatchServer
+from tests.aws.batch_server import BatchServer
 from tests.aws.podman import Engine
 
 ENDED = "Essential container in task exited"
@@ -57,7 +57,7 @@ class ContainerServer(BatchServer):
         environment |= {"AWS_BATCH_JOB_ID": job.job_id, "AWS_BATCH_JOB_ATTEMPT": str(attempt)}
         if index is not None:
             environment["AWS_BATCH_JOB_ARRAY_INDEX"] = str(index)
-        for key, value in {**CREDENTIALS, **environment}.items():
+        for key, value in {**self.credentials, **environment}.items():
             words += ["--env", f"{key}={value}"]
         hosts = {one["name"]: one["host"]["sourcePath"] for one in job._get_container_property("volumes", [])}
         for mount in job._get_container_property("mountPoints", []):
