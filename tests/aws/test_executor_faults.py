@@ -1,6 +1,7 @@
 """What goes wrong in the cloud: after each fault no job is lost, none is run twice, none is left running."""
 
 import csv
+import json
 import os
 import random
 import re
@@ -154,6 +155,8 @@ def test_files_removed_after_a_kill_are_made_again(batch_server, tmp_path):
 
 def end_of_cancelled_run(server, process, folder) -> None:
     assert process.wait(60) != 0
+    events = [json.loads(line) for line in (folder / "fishladder-trace.jsonl").read_text().splitlines()]
+    assert events[-1]["event"] == "cancelled"
     assert server.active() == [], (folder / "driver.log").read_text()[-3000:]
     assert left_open(server) == []
 
