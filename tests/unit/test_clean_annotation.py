@@ -15,7 +15,7 @@ from tests.toy.make_all import Wishes, make_all
 DATA = Path(__file__).parents[3] / "shared/data/rna"
 REAL = pytest.mark.skipif(not DATA.is_dir(), reason="the real data are not beside the project (../shared/data)")
 LENGTHS = {"I": 1000, "II": 500}
-SOURCES = {"genome": "my.fa.gz", "annotation": "my.gtf"}
+SOURCES = {"genome_url": "my.fa.gz", "annotation_url": "my.gtf"}
 
 
 def row(feature="exon", start=1, end=100, strand="+", contig="I", attributes='gene_id "g"; transcript_id "t";') -> str:
