@@ -112,7 +112,8 @@ def report_what_finished():
     from write_report import write_report  # a page that most runs, and no job, need
 
     failed = failed_jobs(workflow)
-    if LOCKING or [job.rule for job in failed] == ["judge_run"]:
+    only_the_verdict = [job.rule for job in failed] == ["judge_run"]
+    if LOCKING or only_the_verdict:
         return
     logger.error(say(failed, failed_samples(existing(RECORDS))))
     if workflow.storage_settings.default_storage_provider is None:
