@@ -43,11 +43,6 @@ def own_files(wildcards):
     return {kind: user_file(genome[f"{kind}_url"]) for kind in ("genome", "annotation")}
 
 
-def sources_of(wildcards):
-    """Where the genome and the annotation of an organism come from: what people know them by."""
-    return {kind: GENOMES[wildcards.organism][f"{kind}_url"] for kind in ("genome", "annotation")}
-
-
 def index_archives(wildcards):
     """The archive of each k that may fit a sample's reads."""
     organism = SAMPLES[wildcards.sample].organism
