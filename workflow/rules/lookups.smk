@@ -103,11 +103,12 @@ def report_what_finished():
     Where all was done but the verdict, the front page is there and the verdict has been told. This page has a name of its
     own: under the front page's, Snakemake would take it for the rule's and never make that.
     """
-    from _failed_jobs import failed_jobs, failed_samples, only_verdict, say
+    from _failed_jobs import failed_jobs, failed_samples, say
     from write_report import write_report  # a page that most runs, and no job, need
 
     failed = failed_jobs(workflow)
-    if LOCKING or only_verdict(failed):
+    only_the_verdict = [job.rule for job in failed] == ["judge_run"]
+    if LOCKING or only_the_verdict:
         return
     logger.error(say(failed, failed_samples(existing(RECORDS))))
     if workflow.storage_settings.default_storage_provider is None:

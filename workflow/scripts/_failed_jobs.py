@@ -25,11 +25,6 @@ def failed_jobs(workflow: Any) -> list[FailedJob]:
     return sorted(map(describe, (one for job in failed for one in members(job))), key=lambda job: job[:2])
 
 
-def only_verdict(jobs: list[FailedJob]) -> bool:
-    """Whether everything was done, and all that failed is the verdict on the samples, which has been told."""
-    return [job.rule for job in jobs] == ["judge_run"]
-
-
 def members(job: Any) -> Iterator[Any]:
     yield from job.jobs if job.is_group() else [job]
 
