@@ -269,5 +269,5 @@ if __name__ == "__main__":
         Path(snakemake.output.gtf),
         Path(snakemake.output.report),
         dict(snakemake.wildcards.items()),
-        {kind: snakemake.params.sources[f"{kind}_url"] for kind in ("genome", "annotation")},
+        snakemake.params.sources,
     )
