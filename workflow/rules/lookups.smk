@@ -97,6 +97,16 @@ def existing(files):
     return [Path(file) for file in map(workflow.pathvars.apply, files) if Path(file).exists()]
 
 
+def unfinished_page():
+    return Path(workflow.pathvars.apply("<results>/report/unfinished.html"))
+
+
+def forget_what_failed():
+    """Remove the page of an earlier run that failed, where the front page is there."""
+    if existing(["<results>/report/index.html"]) and not LOCKING:
+        unfinished_page().unlink(missing_ok=True)
+
+
 def report_what_finished():
     """End a run that failed: say which jobs and samples failed, and write a page of that and of what finished.
 
@@ -108,11 +118,13 @@ def report_what_finished():
 
     failed = failed_jobs(workflow)
     only_the_verdict = [job.rule for job in failed] == ["judge_run"]
+    if only_the_verdict:
+        forget_what_failed()
     if LOCKING or only_the_verdict:
         return
     logger.error(say(failed, failed_samples(existing(RECORDS))))
     if workflow.storage_settings.default_storage_provider is None:
-        page = Path(workflow.pathvars.apply("<results>/report/unfinished.html"))
+        page = unfinished_page()
         try:
             write_report(
                 existing(RECORDS),
