@@ -32,13 +32,14 @@ lint: ## check form and style of everything
 	git grep -lE '^#!.*(bash|sh)$$' | xargs shellcheck
 	shellcheck workflow/scripts/*.sh
 	snakemake --lint --directory tests/configs/one_organism
+	cfn-lint infra/batch.yaml
 
 format: ## bring everything into form
 	ruff format
 	ruff check --fix
 	snakefmt workflow
 
-bench-%: setup ## measure: bench-index, bench-dry-run, bench-s3, bench-batch
+bench-%: setup ## measure: bench-index, bench-dry-run, bench-s3, bench-batch, bench-start
 	@python bench/bench_$(subst -,_,$*).py
 
 runtime: setup ## build the folder that runs Snakemake in any container image, and pack it

@@ -56,9 +56,10 @@ class Executor(RemoteExecutor):
             raise WorkflowError(f"fishladder: {error}") from error
         self.shared = self.workflow.storage_settings.assume_common_workdir
         if self.settings.preflight:
-            from .preflight import check_and_tell
+            from .preflight import check_and_tell, sources
 
-            raise SystemExit(check_and_tell(self.settings, self.ledger, self.images()))
+            more = [] if self.shared else sources(self.workflow.globals["config"], Path(self.workdir))
+            raise SystemExit(check_and_tell(self.settings, self.ledger, self.images(), more))
         if self.shared and not self.settings.volumes:
             raise WorkflowError(
                 "Snakemake assumes that jobs share a file system with this machine. On AWS Batch they do not: add "
@@ -87,6 +88,7 @@ class Executor(RemoteExecutor):
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
         self.refuse_early()
+        self.trace.event("begin", workflow=self.ledger.workflow, queue=self.settings.queue, state=self.ledger.address)
         self.sender.with_credentials(self.orphans.load)
 
     def run_job(self, job: JobExecutorInterface) -> None:
@@ -137,6 +139,7 @@ class Executor(RemoteExecutor):
 
     def refuse(self, job: Any, why: str) -> None:
         last_attempt(job)
+        self.trace.event("refused", rule=rule_of(job), jobid=job.jobid, reason=why)
         self.report_job_error(SubmittedJobInfo(job), msg=why)
 
     def batch(self, first: tuple[Any, Needs, str]) -> Batch:
@@ -167,6 +170,7 @@ class Executor(RemoteExecutor):
     def submitted(self, batch: Batch, members: Sequence[Any], error: BaseException | None) -> None:
         if error is None:
             self.pace.event()
+            self.trace.submitted(batch, members)
             for flight in list(batch.flights.values()):
                 self.take_off(flight)
             return
@@ -198,6 +202,7 @@ class Executor(RemoteExecutor):
         batch.flights[index] = flight
         self.sender.registry.reserve(batch)
         self.adopted.add(job)
+        self.trace.event("adopted", rule=batch.rule, batch_job=flight.id, jobid=job.jobid)
         self.take_off(flight)
         return True
 
@@ -347,6 +352,7 @@ class Executor(RemoteExecutor):
         """End every job that was submitted or may have been, whether or not Snakemake has heard of it."""
         if self.ready:
             with deaf():
+                self.trace.event("cancelled", batch_jobs=[batch.job_id for batch in self.sender.registry.in_air()])
                 self.sender.cancel()
         self.shutdown()
 
@@ -358,6 +364,7 @@ class Executor(RemoteExecutor):
             self.sender.stopping.set()
             self.sender.quietly(self.orphans.leave)
             self.sender.pool.shutdown(wait=True)
+            self.trace.event("end", done=dict(self.progress.done), failed=dict(self.progress.failed))
         super().shutdown()
 
 

@@ -134,7 +134,6 @@ def test_refuses_an_organism_that_is_asked_for_twice(tmp_path):
     lock = [locked(), locked("x", "*")]
     _, problems = read(tmp_path, YEAST, "Saccharomyces cerevisiae\tEnsemblFungi", "*\tEnsemblFungi", lock=lock)
     assert problems == [
-        "organisms.tsv, row 2, column organism: row 4 (*) asks for all of EnsemblFungi; remove one of the two rows",
         "organisms.tsv, row 3, column organism: row 2 asks for 'Saccharomyces cerevisiae', too; remove one of the two "
         "rows",
     ]

@@ -89,9 +89,8 @@ def test_transcripts_in_and_out_are_those_of_salmon(tmp_path, decoys):
     bases = ["".join(rng.choices("ACGT", k=500)) for _ in range(12)]
     transcripts = {f"t{n}": one for n, one in enumerate([*bases, bases[0], bases[3]])}
     text = "".join(f">{name}\n{one}\n" for name, one in transcripts.items())
-    paths = {name: tmp_path / f"{name}.gz" for name in ("transcripts", "gtf")}
-    for path in paths.values():
-        path.write_bytes(gzip.compress(text.encode(), mtime=0))
+    packed = tmp_path / "transcripts.gz"
+    packed.write_bytes(gzip.compress(text.encode(), mtime=0))
     sequences, options = tmp_path / "sequences.fa", []
     sequences.write_text(text)
     if decoys:
@@ -104,7 +103,7 @@ def test_transcripts_in_and_out_are_those_of_salmon(tmp_path, decoys):
 
     (index / "command.txt").write_text("salmon index\n")
     archive, record = tmp_path / "x.tar.gz", tmp_path / "x.json"
-    main(plain_tar(index), paths, GENOME, "1.10.1", archive, record, threads=1)
+    main(plain_tar(index), packed, GENOME, "1.10.1", archive, record, threads=1)
 
     told = json.loads(record.read_text())
     salmon_says = subprocess.run(["salmon", "--version"], capture_output=True, text=True, check=True).stdout.split()[-1]
@@ -113,8 +112,8 @@ def test_transcripts_in_and_out_are_those_of_salmon(tmp_path, decoys):
     assert (told["k"], told["salmon"]) == (23, salmon_says)
     assert told["sha256"] == hashlib.sha256(archive.read_bytes()).hexdigest()
     assert told["size"] == archive.stat().st_size
-    checksum = hashlib.sha256(paths["gtf"].read_bytes()).hexdigest()
-    assert told["inputs"]["gtf"] == {"file": "gtf.gz", "sha256": checksum}
+    checksum = hashlib.sha256(packed.read_bytes()).hexdigest()
+    assert told["inputs"] == {"transcripts": {"file": "transcripts.gz", "sha256": checksum}}
     assert told["sources"] == {"genome_url": "https://x/genome.fa.gz", "genome_checksum": "sum:1 2"}
     assert told["commands"] == ["salmon index"]
 

@@ -5,7 +5,6 @@ import os
 import shlex
 import sys
 from collections import defaultdict
-from operator import attrgetter
 from pathlib import Path
 
 import yaml

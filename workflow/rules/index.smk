@@ -107,9 +107,8 @@ rule salmon_index:
 rule pack_index:
     """Pack an index into one file with sorted members, and write down how it was made."""
     input:
+        # The genome and the annotation are told by the checksums of the lock, which they were held against.
         index="<results>/index/{organism}.{assembly}.{release}.salmon-{version}.k{k}.tar",
-        genome="<results>/reference/{organism}/{assembly}.{release}/genome.fa.gz",
-        gtf="<results>/reference/{organism}/{assembly}.{release}/annotation.gtf.gz",
         transcripts="<results>/reference/{organism}/{assembly}.{release}/transcripts.fa.gz",
     output:
         archive="<results>/index/{organism}.{assembly}.{release}.salmon-{version}.k{k}.tar.gz",

@@ -29,9 +29,15 @@ def files_of(organism, name):
     return f"<results>/reference/{organism}/{genome['assembly']}.{genome['release']}/{name}"
 
 
-def locked(kind):
-    """Make the function that finds what the lock says of a genome or an annotation, whoever asked for it by which name."""
-    return lambda wildcards: {name: GENOMES[wildcards.organism][name] for name in (f"{kind}_url", f"{kind}_checksum")}
+def sources_of(wildcards):
+    """What the lock says of an organism's files: all that they depend on, whoever asked for it by which name."""
+    genome = GENOMES[wildcards.organism]
+    return {name: value for name, value in genome.items() if name.endswith(("_url", "_checksum"))}
+
+
+def source_of(kind):
+    """Make the function that finds what of that is of the genome, or of the annotation."""
+    return lambda wildcards: {name: value for name, value in sources_of(wildcards).items() if name.startswith(kind)}
 
 
 def own_file(kind):
@@ -44,22 +50,27 @@ def own_file(kind):
     return find
 
 
-def sources_of(wildcards):
-    """Where the genome and the annotation of an organism come from: what people know them by."""
-    return {kind: GENOMES[wildcards.organism][f"{kind}_url"] for kind in ("genome", "annotation")}
-
-
 def index_archives(wildcards):
-    """The archive of each k that may fit a sample's reads: one where the manifest tells their length, else all.
+    """The archive of each k that may fit a sample's reads."""
+    organism = SAMPLES[wildcards.sample].organism
+    return [f"<results>/index/{index_name(organism, k)}" for k in kmers_of(wildcards)]
+
+
+def kmers_of(wildcards):
+    """The k that may fit a sample's reads: one where the manifest tells their length, else that of short and of long ones.
 
     Which one is used is decided in the job, by the length that was measured: a checkpoint a sample would have Snakemake
     work out its graph anew for each of them.
     """
-    sample = SAMPLES[wildcards.sample]
-    kmers = {max(KMERS), min(KMERS)}
-    if sample.read_length:
-        kmers = {max(KMERS) if sample.read_length > config["quant"]["long_reads_over"] else min(KMERS)}
-    return [f"<results>/index/{index_name(sample.organism, k)}" for k in sorted(kmers)]
+    length = SAMPLES[wildcards.sample].read_length
+    if length:
+        return [max(KMERS) if length > config["quant"]["long_reads_over"] else min(KMERS)]
+    return sorted({max(KMERS), min(KMERS)})
+
+
+def long_reads_over(wildcards):
+    """From which length on the larger k of a sample is taken; of no matter where it has one only."""
+    return config["quant"]["long_reads_over"] if len(kmers_of(wildcards)) > 1 else 0
 
 
 def index_name(organism, k):
@@ -70,6 +81,12 @@ def reads_of(wildcards):
     """The read files of a sample, one a lane."""
     sample = SAMPLES[wildcards.sample]
     return {"fq1": [user_file(path) for path in sample.fq1], "fq2": [user_file(path) for path in sample.fq2]}
+
+
+def names_of(wildcards):
+    """The read files of a sample as the table of samples calls them, fq1 before fq2."""
+    sample = SAMPLES[wildcards.sample]
+    return [*sample.fq1, *sample.fq2]
 
 
 def sizes_of(wildcards):
@@ -87,6 +104,16 @@ def existing(files):
     return [Path(file) for file in map(workflow.pathvars.apply, files) if Path(file).exists()]
 
 
+def unfinished_page():
+    return Path(workflow.pathvars.apply("<results>/report/unfinished.html"))
+
+
+def forget_what_failed():
+    """Remove the page of an earlier run that failed, where the front page is there."""
+    if existing(["<results>/report/index.html"]) and not LOCKING:
+        unfinished_page().unlink(missing_ok=True)
+
+
 def report_what_finished():
     """End a run that failed: say which jobs and samples failed, and write a page of that and of what finished.
 
@@ -97,11 +124,14 @@ def report_what_finished():
     from write_report import write_report  # a page that most runs, and no job, need
 
     failed = failed_jobs(workflow)
-    if LOCKING or list(map(attrgetter("rule"), failed)) == ["judge_run"]:
+    only_the_verdict = [job.rule for job in failed] == ["judge_run"]
+    if only_the_verdict:
+        forget_what_failed()
+    if LOCKING or only_the_verdict:
         return
     logger.error(say(failed, failed_samples(existing(RECORDS))))
     if workflow.storage_settings.default_storage_provider is None:
-        page = Path(workflow.pathvars.apply("<results>/report/unfinished.html"))
+        page = unfinished_page()
         try:
             write_report(
                 existing(RECORDS),

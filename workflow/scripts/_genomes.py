@@ -132,7 +132,6 @@ def lock_problem(row: Row, divisions: dict[str, list[Row]], suggest: Callable[[s
 
 def row_problems(wanted: list[Row]) -> Iterator[tuple[Row, str]]:
     """Find what rows of the table of organisms say against themselves and each other, whatever Ensembl has."""
-    whole = {row["division"]: row for row in reversed(wanted) if row["organism"] == "*"}
     first: dict[tuple[str, ...], Row] = {}
     for row in wanted:
         same = first.setdefault((organism_key(row["organism"]), row["assembly"].lower(), row["division"]), row)
@@ -143,9 +142,6 @@ def row_problems(wanted: list[Row]) -> Iterator[tuple[Row, str]]:
                 row,
                 f"column organism: row {same.number} asks for {row['organism']!r}, too; remove one of the two rows",
             )
-        elif row["organism"] != "*" and not row["genome"] and row["division"] in whole:
-            star = whole[row["division"]].number
-            yield row, f"column organism: row {star} (*) asks for all of {row['division']}; remove one of the two rows"
 
 
 def source_problem(row: Row) -> tuple[str, str] | None:

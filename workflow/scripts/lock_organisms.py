@@ -106,6 +106,12 @@ def survey(ensembl: Ensembl, division: str, release: str) -> tuple[list[Genome],
         ) from error
 
 
+def named_first(wanted: list[Wanted]) -> list[Wanted]:
+    """Leave out of a whole division (*) the genomes that a row names: that row says which release and assembly."""
+    named = {one.genome.name for one in wanted if not one.whole_division}
+    return [one for one in wanted if not (one.whole_division and one.genome.name in named)]
+
+
 def duplicates(owners: Iterable[tuple[Row, str]]) -> list[tuple[Row, str, str]]:
     """Find the organisms that two rows ask for; the organism is the key of the lock and can be there once."""
     first: dict[str, Row] = {}
@@ -187,6 +193,7 @@ def lock_rows(
         else:
             (own if row["genome"] else listed).append(row)
     wanted, mistakes = resolve(listed, ensembl)
+    wanted = named_first(wanted)
     problems += mistakes + duplicates(
         [(one.row, one.genome.name) for one in wanted] + [(row, own_name(row["organism"])) for row in own]
     )

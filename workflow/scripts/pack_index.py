@@ -67,13 +67,13 @@ def read_version(info: bytes, expected: str) -> str:
     return found
 
 
-def describe(index: Path, archive: Path, inputs: dict[str, Path], genome: dict, version: str) -> dict:
+def describe(index: Path, archive: Path, transcripts: Path, genome: dict, version: str) -> dict:
     """Tell what is in an index and how it was made: commands, versions, checksums, transcripts in and out."""
     with tarfile.open(index) as made:
         files = files_of(made)
         notes = {name: made.extractfile(files[name]).read() for name in NOTES}
     info = json.loads(notes["info.json"])
-    with igzip.open(inputs["transcripts"], "rb") as text:
+    with igzip.open(transcripts, "rb") as text:
         transcripts_in = count_sequences(iter(lambda: text.read(1 << 20), b""))
     return {
         **{key: genome[key] for key in ("organism", "division", "assembly", "release", "taxon_id")},
@@ -86,23 +86,21 @@ def describe(index: Path, archive: Path, inputs: dict[str, Path], genome: dict, 
         "size": archive.stat().st_size,
         "sha256": sha256(archive),
         "commands": [notes["command.txt"].decode().strip()],
-        "inputs": {name: {"file": path.name, "sha256": sha256(path)} for name, path in inputs.items()},
+        "inputs": {"transcripts": {"file": transcripts.name, "sha256": sha256(transcripts)}},
         "sources": {name: genome[name] for name in genome if name.endswith(("_url", "_checksum"))},
     }
 
 
-def main(
-    index: Path, inputs: dict[str, Path], genome: dict, version: str, archive: Path, record: Path, threads: int
-) -> None:
+def main(index: Path, transcripts: Path, genome: dict, version: str, archive: Path, record: Path, threads: int) -> None:
     pack(index, archive, threads)
-    record.write_text(json.dumps(describe(index, archive, inputs, genome, version), indent=2) + "\n")
+    record.write_text(json.dumps(describe(index, archive, transcripts, genome, version), indent=2) + "\n")
 
 
 if __name__ == "__main__":
     log_to(snakemake.log[0])
     main(
         Path(snakemake.input.index),
-        {name: Path(path) for name, path in snakemake.input.items() if name != "index"},
+        Path(snakemake.input.transcripts),
         snakemake.params.genome,
         snakemake.wildcards.version,
         Path(snakemake.output.archive),
