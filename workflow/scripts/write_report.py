@@ -19,6 +19,7 @@ from _report_tables import (
     FAILED,
     PASSED,
     UNFINISHED,
+    alignment_table,
     failed_job_table,
     failures,
     index_table,
@@ -118,7 +119,12 @@ def render(
             str(of("sample", sample)),
         ),
     )
-    counts = Counter(map(status, ordered))
+    worst: dict[str, str] = {}  # a sample has a record for each analysis
+    for sample in ordered:
+        worst.setdefault(str(of("sample", sample)), status(sample))
+    counts = Counter(worst.values())
+    aligned = [sample for sample in ordered if of("analysis", sample) == "align"]
+    others = [sample for sample in ordered if of("analysis", sample) != "align"]
     return render_page(
         headline=headline(counts, samples, annotations, indices),
         state=FAILED if counts[FAILED] or failed else UNFINISHED if counts[UNFINISHED] or not samples else PASSED,
@@ -133,7 +139,12 @@ def render(
             )
             if table.rows
         ],
-        tables=[sample_table(ordered), organism_table(annotations, samples), index_table(indices)],
+        tables=[
+            *([sample_table(others)] if others or not aligned else []),
+            *([alignment_table(aligned)] if aligned else []),
+            organism_table(annotations, samples),
+            index_table(indices),
+        ],
         unreadable=list(unreadable),
     )
 
