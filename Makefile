@@ -30,7 +30,7 @@ lint: ## check form and style of everything
 	ruff format --check
 	snakefmt --check workflow
 	git grep -lE '^#!.*(bash|sh)$$' | xargs shellcheck
-	shellcheck workflow/scripts/sample_step.sh
+	shellcheck workflow/scripts/*.sh
 	snakemake --lint --directory tests/configs/one_organism
 	cfn-lint infra/batch.yaml
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from tests.toy.choose_organisms import Organism, choose_fleet, choose_others
 from tests.toy.lay_out_ensembl import lay_out_answers, lay_out_genome, lay_out_tables
 from tests.toy.make_annotation import make_annotation
+from tests.toy.make_dna import ask_for_dna, make_dna
 from tests.toy.make_genomes import make_genome, sequence_of
 from tests.toy.make_reads import Library
 from tests.toy.make_samples import Sample, choose_samples, make_sample, organisms_text, samples_text, truth_text
@@ -20,7 +21,10 @@ PLACEHOLDER = pack(b"@placeholder\nACGTACGTACGTACGTACGTACGTACGTACGT\n+\nIIIIIIII
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What is to be made. Sizes in bases; `fragments` a sample; `broken`: a way of break_reads, or "" for none."""
+    """What is to be made. Sizes in bases; `fragments` a sample; `broken`: a way of break_reads, or "" for none.
+
+    `dna_fragments`: so many a library of the sample of DNA; 0 for none.
+    """
 
     seed: int = 1
     more_bacteria: int = 0
@@ -29,9 +33,10 @@ class Wishes:
     samples: int = 6
     fragments: int = 20_000
     broken: str = "truncated"
+    dna_fragments: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("more_bacteria", "samples", "fragments"):
+        for name in ("more_bacteria", "samples", "fragments", "dna_fragments"):
             if getattr(self, name) < 0:
                 raise ValueError(
                     f"{name.replace('_', ' ')}: {getattr(self, name)} is no number of things; give 0 or more"
@@ -57,6 +62,13 @@ def make_all(out: Path, wishes: Wishes, reads_as: str) -> None:
         if not sample.broken:
             (truth / f"{sample.name}.tsv").write_text(truth_text(counts, gene_of))
     write_tables(out, wishes.fleet(), samples, reads_as)
+    if wishes.dna_fragments:
+        fungus = wishes.fleet()[0]
+        genes = plan_genes(fungus, wishes.seed)
+        genome = make_genome(fungus, genes, wishes.seed)
+        copies = [(gene.contig, gene.start - 1, gene.end) for gene in genes if gene.family]
+        make_dna(genome, copies, wishes.dna_fragments, wishes.seed, reads, truth)
+        ask_for_dna(out / "config", fungus.name, reads_as)
 
 
 def make_ensembl(

@@ -3,15 +3,15 @@
 record.json, annotation.report.json, {index}.json -> report/index.html, report/multiqc.html, report/verdict.txt
 """
 
-RECORDS = expand("<results>/quant/{sample}/record.json", sample=QUANT_SAMPLES)
-ANNOTATION_REPORTS = [files_of(organism, "annotation.report.json") for organism in GENOMES]
+RECORDS = expand("<results>/quant/{sample}/record.json", sample=QUANT_SAMPLES) + ALIGNMENT_RECORDS
+ANNOTATION_REPORTS = [files_of(organism, "annotation.report.json") for organism in ANNOTATED]
 INDEX_RECORDS = expand(
     "<results>/index/{genome}.salmon-{version}.k{k}.json", genome=GENOME_NAMES, version=VERSIONS["salmon"], k=KMERS
 )
 # Inputs of the whole cohort are functions: each job reads this file, and would make them all while it does.
 # What the front page says of the run itself; nothing that differs from run to run, or the page would never be done.
 RUN = {"versions": VERSIONS, "configuration": config}
-WANTED = {sample: SAMPLES[sample].organism for sample in QUANT_SAMPLES}
+WANTED = {sample: SAMPLES[sample].organism for sample in QUANT_SAMPLES + ALIGN_SAMPLES}
 COUNTS = expand(
     "<results>/counts/{organism}.{table}.parquet",
     organism=QUANTIFIED,
@@ -49,6 +49,11 @@ rule multiqc:
         ours=rules.summarise_for_multiqc.output,
         fastp=lambda wildcards: expand("<results>/quant/{sample}/fastp", sample=QUANT_SAMPLES if TRIMMING else []),
         salmon=lambda wildcards: expand("<results>/quant/{sample}/salmon", sample=QUANT_SAMPLES),
+        aligned=lambda wildcards: expand(
+            "<results>/align/{sample}/{step}", sample=ALIGN_SAMPLES, step=["duplicates", "metrics", "depth"]
+        ),
+        lanes=lambda wildcards: trimmed_lanes(),
+        recalibrated=lambda wildcards: expand("<results>/align/{sample}/recalibration", sample=RECALIBRATED),
     output:
         "<results>/report/multiqc.html",
     log:
@@ -71,6 +76,7 @@ rule write_report:
         index_records=lambda wildcards: INDEX_RECORDS,
         multiqc="<results>/report/multiqc.html",
         counts=lambda wildcards: [table.replace(".parquet", ".tsv") for table in COUNTS] + COUNTS,
+        alignments="<results>/align/alignments.tsv" if ALIGN_SAMPLES else [],
     output:
         "<results>/report/index.html",
     log:
@@ -85,7 +91,7 @@ rule write_report:
         run=RUN,
         wanted=WANTED,
         links=lambda wildcards, input: {"Quality measures (MultiQC)": input.multiqc}
-        | {Path(table).name: table for table in input.counts},
+        | {Path(table).name: table for table in [*input.counts, *([input.alignments] if ALIGN_SAMPLES else [])]},
         logs=workflow.pathvars.apply("<logs>"),
     script:
         "../scripts/write_report.py"
