@@ -14,8 +14,9 @@ from snakemake.utils import update_config
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
 from _configuration import check_configuration, read_config_file, settle
-from _genomes import genome_name, read_genomes
-from _samples import is_local, read_samples, tidy
+from _genomes import Genomes, genome_name, read_genomes
+from _hla_settings import check_hla
+from _samples import ON_A_GENOME, is_local, read_samples, tidy
 
 
 def read_schema(name):
@@ -63,14 +64,19 @@ CHECK = workflow.is_main_process
 FOUND, genome_problems = read_genomes(
     Path(SETTINGS["organisms"]), Path(SETTINGS["lock"]), read_schema("organisms"), read_schema("organisms.lock"), CHECK
 )
+LOOK_FOR_FILES = CHECK and workflow.storage_settings.default_storage_provider is None
 SAMPLES, sample_problems = read_samples(
-    Path(SETTINGS["samples"]),
-    read_schema("samples"),
-    FOUND,
-    look_for_files=CHECK and workflow.storage_settings.default_storage_provider is None,
-    check=CHECK,
+    Path(SETTINGS["samples"]), read_schema("samples"), FOUND, look_for_files=LOOK_FOR_FILES, check=CHECK
 )
-TABLE_PROBLEMS = genome_problems + sample_problems
+# Samples that need no genome need no table of them either.
+if SAMPLES and not Path(SETTINGS["organisms"]).exists():
+    if not any(sample.analyses & ON_A_GENOME for sample in SAMPLES.values()):
+        FOUND, genome_problems = Genomes(), []
+HLA_SAMPLES = [name for name, sample in SAMPLES.items() if "hla" in sample.analyses]
+HLA_REVIEWS, hla_problems = check_hla(
+    SETTINGS["hla"], CONFIG_FILE, HLA_SAMPLES, read_schema("hla_review"), look_for_files=LOOK_FOR_FILES
+)
+TABLE_PROBLEMS = genome_problems + sample_problems + hla_problems
 if problems or (TABLE_PROBLEMS and not LOCKING):
     stop(problems + TABLE_PROBLEMS)
 

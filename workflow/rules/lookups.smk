@@ -60,10 +60,20 @@ def reads_of(wildcards):
     return {"fq1": [user_file(path) for path in sample.fq1], "fq2": [user_file(path) for path in sample.fq2]}
 
 
-def sizes_of(wildcards):
-    """Sizes of a sample's local read files in bytes; what is in storage has times that can be trusted."""
+def hla_reads_of(wildcards):
+    """What a sample's HLA reads are fished from: its BAM where it has one, else its reads."""
     sample = SAMPLES[wildcards.sample]
-    return [Path(path).stat().st_size for path in (*sample.fq1, *sample.fq2) if Path(path).is_file()]
+    if sample.bam:
+        indices = [f"{sample.bam}.bai", f"{sample.bam.removesuffix('.bam')}.bai", f"{sample.bam}.crai"]
+        beside = [path for path in indices if is_local(sample.bam) and Path(path).is_file()]
+        return {"fq1": [], "fq2": [], "bam": [user_file(sample.bam)], "bam_index": beside[:1]}
+    return {**reads_of(wildcards), "bam": [], "bam_index": []}
+
+
+def sizes_of(wildcards):
+    """Sizes of a sample's local files in bytes; what is in storage has times that can be trusted."""
+    sample = SAMPLES[wildcards.sample]
+    return [Path(path).stat().st_size for path in (*sample.fq1, *sample.fq2, sample.bam) if Path(path).is_file()]
 
 
 def untrimmed_reads_of(wildcards):
@@ -90,7 +100,7 @@ def report_what_finished():
             page := Path(workflow.pathvars.apply("<results>/report/unfinished.html")),
             run=RUN,
             wanted=WANTED,
-            links={path.name: path for path in existing(COUNTS)},
+            links={path.name: path for path in existing(COUNTS + HLA_TYPES)},
             logs=Path(workflow.pathvars.apply("<logs>")),
         )
         logger.error(f"what finished is on {page}")

@@ -13,21 +13,27 @@ from _tables import Row, cell_problems, in_order, parse_table, suggest_from
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One sample: its reads are `fq1` (and `fq2`, as long or empty), one file a lane, in the table's order."""
+    """One sample: its reads are `fq1` (and `fq2`, as long or empty), one file a lane, in the table's order, or `bam`."""
 
     name: str
     organism: str
     analyses: frozenset[str]
     fq1: tuple[str, ...]
     fq2: tuple[str, ...]
+    bam: str
     read_length: int | None
     library_type: str
 
 
 # What every row of a sample must say alike.
-OF_THE_SAMPLE = ("analyses", "organism", "read_length", "library_type")
+OF_THE_SAMPLE = ("analyses", "organism", "bam", "read_length", "library_type")
 # Salmon's library types of single ends, and the first letters of those of pairs; A says nothing.
 SINGLE_END, PAIRED = ("U", "SF", "SR"), ("I", "M", "O")
+# Analyses that need an organism of the lock; HLA types are of humans.
+ON_A_GENOME = {"quant"}
+# Analyses that need reads as they came: a BAM does not do.
+ON_READS = {"quant"}
+HUMAN, HUMAN_NAMES, HUMAN_TAXON = "homo_sapiens", {"homo_sapiens", "human"}, "9606"
 
 
 def read_samples(
@@ -63,10 +69,11 @@ def make_sample(name: str, rows: list[Row], genomes: Genomes) -> Sample:
     first = rows[0]
     return Sample(
         name=name,
-        organism=next(iter(genomes.find(first["organism"])), first["organism"]),
+        organism=next(iter(genomes.find(first["organism"])), first["organism"] or HUMAN),
         analyses=frozenset(first["analyses"].split(",")),
-        fq1=tuple(tidy(row["fq1"]) for row in rows),
+        fq1=tuple(tidy(row["fq1"]) for row in rows if row["fq1"]),
         fq2=tuple(tidy(row["fq2"]) for row in rows if row["fq2"]),
+        bam=tidy(first["bam"]),
         read_length=int(first["read_length"]) if first["read_length"] else None,
         library_type=first["library_type"],
     )
@@ -97,19 +104,30 @@ def row_problems(rows: list[Row], genomes: Genomes) -> Iterator[tuple[int, str]]
                 f"column sample: {row['sample']} differs from {alike['sample']} in row {alike.number} only by case, "
                 "and some file systems take them for one; write them alike, or rename one of the samples",
             )
-        if row["organism"] and (problem := organism_problem(row["organism"])):
+        if problem := organism_problem(row):
             yield row.number, f"column organism: {problem}"
         yield from lane_problems(row, first, lane_row, genomes)
         yield from read_file_problems(row, first, file_row)
 
 
-def organism_check(genomes: Genomes) -> Callable[[str], str | None]:
-    """Make the check of an organism's name: None where it is one genome, or one that has been reported already."""
+def analyses_of(row: Row) -> set[str]:
+    return set(row["analyses"].split(","))
+
+
+def organism_check(genomes: Genomes) -> Callable[[Row], str | None]:
+    """Make the check of a row's organism: None where it is one genome, or one that has been reported already."""
     suggest = suggest_from(list(dict.fromkeys([*genomes.locked, *genomes.names])))
     add = "if it is right, add it to the table of organisms and run `snakemake lock`"
 
-    def check(name: str) -> str | None:
+    def check(row: Row) -> str | None:
+        name, on_a_genome = row["organism"], analyses_of(row) & ON_A_GENOME
+        if not name:
+            return "the cell is empty; fill it in" if on_a_genome else None
         found = genomes.find(name)
+        if "hla" in analyses_of(row) and not may_be_human(name, [genomes.locked[one] for one in found]):
+            return f"HLA types are of humans, not of {name!r}; write homo_sapiens, or take hla out of the analyses"
+        if not on_a_genome:
+            return None
         if len(found) > 1:
             return f"{name!r} may be {' or '.join(sorted(found))}; write the one that is meant"
         if found or organism_key(name) in genomes.names or not genomes.complete:
@@ -117,6 +135,13 @@ def organism_check(genomes: Genomes) -> Callable[[str], str | None]:
         return f"the lock has no {name!r}; {suggest(name)}; {add}"
 
     return check
+
+
+def may_be_human(name: str, genomes: list[Row]) -> bool:
+    """Tell whether an organism may be human: it is called so, or Ensembl says so, or it is a genome of the user's own."""
+    if organism_key(name) in HUMAN_NAMES:
+        return True
+    return any(genome.get("taxon_id") in (HUMAN_TAXON, "", None) for genome in genomes)
 
 
 def lane_problems(
@@ -151,6 +176,10 @@ def meaning(row: Row, column: str, genomes: Genomes) -> str | set[str]:
 
 def read_file_problems(row: Row, first: Row, file_row: dict[str, int]) -> Iterator[tuple[int, str]]:
     fq1, fq2, kind = tidy(row["fq1"]), tidy(row["fq2"]), row["library_type"]
+    if row["bam"] and row is first and (earlier := file_row.setdefault(tidy(row["bam"]), row.number)) != row.number:
+        yield row.number, f"column bam: {row['bam']} is in row {earlier} already; name each file once"
+    if row["bam"] and not fq1 and not fq2 and not analyses_of(row) & ON_READS:
+        return
     if not fq1:
         remedy = "move fq2 to fq1" if fq2 else "name a FASTQ file"
         yield row.number, f"column fq1: sample {row['sample']} has no reads here; {remedy}"
@@ -178,7 +207,7 @@ def missing_files(rows: list[Row]) -> Iterator[tuple[int, str]]:
     """Name the local read files that do not exist; URLs are left to the storage that serves them."""
     here = Path.cwd()
     for row in rows:
-        for column in ("fq1", "fq2"):
+        for column in ("fq1", "fq2", "bam"):
             if row[column] and is_local(row[column]) and not Path(row[column]).is_file():
                 yield (
                     row.number,

@@ -8,10 +8,11 @@ from pathlib import Path
 def verdict(records: list[dict], report: str) -> tuple[bool, str]:
     """Say whether every sample came through, in words for the end of a run."""
     failed = [record for record in records if not record["success"]]
+    samples, of_failed = ({record["sample"] for record in some} for some in (records, failed))
     if not failed:
-        return True, f"all {len(records)} samples came through; report: {report}\n"
+        return True, f"all {len(samples)} samples came through; report: {report}\n"
     reasons = "".join(f"  {record['sample']}: {record['failed_step']}: {record['reason']}\n" for record in failed)
-    return False, f"{len(failed)} of {len(records)} samples failed; the others are done; report: {report}\n{reasons}"
+    return False, f"{len(of_failed)} of {len(samples)} samples failed; the others are done; report: {report}\n{reasons}"
 
 
 def main(records: list[Path], report: Path, output: Path, log: Path) -> None:
