@@ -1,9 +1,11 @@
 import gzip
 import json
+import random
 import subprocess
 from pathlib import Path
 
 import pytest
+from _log import InputError
 from clean_annotation import BOTH_STRANDS, Report, clean, ids_of, main, read_lengths, survey
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,6 +15,7 @@ from tests.toy.make_all import Wishes, make_all
 DATA = Path(__file__).parents[3] / "shared/data/rna"
 REAL = pytest.mark.skipif(not DATA.is_dir(), reason="the real data are not beside the project (../shared/data)")
 LENGTHS = {"I": 1000, "II": 500}
+SOURCES = {"genome": "my.fa.gz", "annotation": "my.gtf"}
 
 
 def row(feature="exon", start=1, end=100, strand="+", contig="I", attributes='gene_id "g"; transcript_id "t";') -> str:
@@ -53,7 +56,14 @@ def clean_files(genome: Path, gtf: Path, folder: Path) -> dict:
     folder.mkdir(parents=True, exist_ok=True)
     for name, path in (("genome", genome), ("gtf", gtf)):
         zipped(unzip(path, folder / f"{name}.txt").read_bytes(), folder / f"{name}.gz")
-    main(folder / "genome.gz", folder / "gtf.gz", folder / "clean.gtf.gz", folder / "report.json", {"organism": "x"})
+    main(
+        folder / "genome.gz",
+        folder / "gtf.gz",
+        folder / "clean.gtf.gz",
+        folder / "report.json",
+        {"organism": "x"},
+        SOURCES,
+    )
     return json.loads((folder / "report.json").read_text())
 
 
@@ -218,17 +228,57 @@ def test_windows_line_ends_make_no_difference(tmp_path):
     genome = zipped(f">I the first\r\n{'ACGT' * 15}\r\n{'ACGT' * 15}\r\n", tmp_path / "genome.gz")
     rows = [row(), row("CDS"), row(start=110, end=120), row(start=110, end=121, attributes=named("h", "u"))]
     gtf = zipped("".join(rows).replace("\n", "\r\n"), tmp_path / "rows.gtf.gz")
-    main(genome, gtf, tmp_path / "clean.gz", tmp_path / "report.json", {})
+    main(genome, gtf, tmp_path / "clean.gz", tmp_path / "report.json", {}, SOURCES)
     assert gzip.decompress((tmp_path / "clean.gz").read_bytes()).decode() == "".join(rows[:3])
 
 
-def test_a_gtf_of_another_genome_is_refused(tmp_path):
-    genome = zipped(">chr1\nACGT\n", tmp_path / "genome.gz")
-    gtf = zipped(row(), tmp_path / "rows.gtf.gz")
-    with pytest.raises(
-        ValueError, match=r"no transcript is left .*'contig not in genome': 1.* is it this genome's GTF"
-    ):
-        main(genome, gtf, tmp_path / "clean.gz", tmp_path / "report.json", {})
+CUT = gzip.compress(b">I\n" + bytes(random.Random(1).choices(b"ACGT", k=4000)))[:-100]
+
+
+@pytest.mark.parametrize(
+    ("genome", "gtf", "expected"),
+    [
+        (
+            b"<!DOCTYPE html><html>",
+            row(),
+            "my.fa.gz: it is a web page (HTML), not FASTA; look for the file's own address",
+        ),
+        (b"@r\nACGT\n", row(), "my.fa.gz: it starts with '@r\\nACGT', not with '>' and a name as FASTA does; give"),
+        (b">p1\nMKVLEEF\n", row(), "my.fa.gz: it holds the letters E, F, L, which are amino acids: these are proteins"),
+        (b">I\nAC\n>II\nAC\n>I\nAC\n", row(), "my.fa.gz: the contig I is in it twice; give each contig once, under a"),
+        (CUT, row(), "my.fa.gz ends in the middle of its gzip stream: it was cut; bring the file again and run `snake"),
+        (
+            b">I\nAC\n",
+            gzip.compress(row().encode())[:-9],
+            "my.gtf ends in the middle of its gzip stream: it was cut; b",
+        ),
+        (b">I\nAC\n", ">I\nAC\n", "my.gtf: it is FASTA, not GTF; give the annotation of the genome"),
+        (b">I\nAC\n", "##gff-version 3\n", "my.gtf: it is GFF3, not GTF; turn it into GTF, as by `gffread -T"),
+        (b">I\nAC\n", row(attributes="ID=t;Parent=g"), "my.gtf: it is GFF3, not GTF; turn it into GTF, as by `gffr"),
+        (b">I\nAC\n", "I\ttest\n", "my.gtf: row 1 has 2 columns separated by tabs, where GTF has 9; give a GTF file"),
+        (b">I\nAC\n", row() + "I\ttest\n", "my.gtf: row 2 is no GTF: nine columns separated by tabs are needed, with"),
+        (
+            b">chr1\nAC\n>chr2\nAC\n",
+            row() + row(contig="II"),
+            "my.gtf: none of its contigs (I, II) is in the genome my.fa.gz (chr1, chr2): they are of different",
+        ),
+        (
+            b">I\nAC\n",
+            row(end=99),
+            "my.gtf: no transcript is left of it (rows left out: 1 ends beyond its contig); is it",
+        ),
+        (b">I\nAC\n", row("gene", 1, 2), "my.gtf: no transcript is left of it (rows left out: it has no exons); is it"),
+    ],
+)
+def test_files_that_no_transcript_can_be_built_from_are_named_with_the_remedy(tmp_path, genome, gtf, expected):
+    for name, content in (("genome", genome), ("gtf", gtf)):
+        content = content.encode() if isinstance(content, str) else content
+        whole = content if content.startswith(b"\x1f\x8b") else gzip.compress(content)
+        (tmp_path / f"{name}.gz").write_bytes(whole)
+    with pytest.raises(InputError) as refused:
+        main(tmp_path / "genome.gz", tmp_path / "gtf.gz", tmp_path / "clean.gz", tmp_path / "report.json", {}, SOURCES)
+    assert str(refused.value)[: len(expected)] == expected
+    assert not (tmp_path / "report.json").exists()
 
 
 def test_the_cleaned_file_depends_on_its_content_alone(tmp_path, monkeypatch):
@@ -236,7 +286,7 @@ def test_the_cleaned_file_depends_on_its_content_alone(tmp_path, monkeypatch):
     for number in (1, 2):
         monkeypatch.setattr("time.time", lambda number=number: 1e9 * number)
         (tmp_path / str(number)).mkdir()
-        main(genome, gtf, tmp_path / str(number) / "clean.gtf.gz", tmp_path / "report.json", {})
+        main(genome, gtf, tmp_path / str(number) / "clean.gtf.gz", tmp_path / "report.json", {}, SOURCES)
     assert (tmp_path / "1/clean.gtf.gz").read_bytes() == (tmp_path / "2/clean.gtf.gz").read_bytes()
 
 

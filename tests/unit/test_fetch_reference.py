@@ -7,7 +7,7 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from fetch_reference import FetchError, check, checksum_of, download, fetch, main
+from fetch_reference import FetchError, as_summed, checksum_of, download, fetch, main
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -134,13 +134,37 @@ def test_a_server_without_ranges_and_broken_chunks_is_borne_with(tmp_path, waits
     assert waits == [2]
 
 
-def test_a_file_that_is_not_the_one_of_the_lock_is_removed(site, tmp_path):
-    output = tmp_path / "genome.fa.gz"
-    with pytest.raises(
-        FetchError, match=rf"has the checksum {SHA256}, the lock sha256:0: it changed; run `snakemake lock`"
-    ):
-        fetch(f"{site}/genome.fa.gz", "sha256:0", None, output)
+def test_a_file_that_the_server_replaced_is_told_with_size_and_checksums_and_removed(site, tmp_path):
+    with pytest.raises(FetchError) as refused:
+        fetch(f"{site}/genome.fa.gz", "sha256:0", None, tmp_path / "genome.fa.gz")
+    assert str(refused.value).startswith(
+        f"{site}/genome.fa.gz: the server has another file than was locked, {len(CONTENT):,} bytes with the checksum "
+        f"{SHA256}, in the lock sha256:0; if Ensembl replaced it, `snakemake lock` takes the new one"
+    )
     assert not list(tmp_path.glob("genome*"))
+    assert len(site.asked("/genome.fa.gz")) == 2  # the same twice: so it is not damaged on its way
+
+
+def test_a_part_that_does_not_fit_the_file_is_replaced_by_the_whole_file(site, tmp_path):
+    (tmp_path / "part").write_bytes(b"\0" * 700)
+    fetch(f"{site}/genome.fa.gz", SHA256, None, tmp_path / "part")
+    assert (tmp_path / "part").read_bytes() == CONTENT
+
+
+def test_downloads_that_are_damaged_on_their_way_do_not_advise_to_lock_again(site, tmp_path):
+    (tmp_path / "part").write_bytes(b"\0" * 700)
+    with pytest.raises(FetchError) as refused:
+        fetch(f"{site}/genome.fa.gz", "sha256:0", None, tmp_path / "part")
+    assert "two downloads differ from each other" in str(refused.value)
+    assert str(refused.value).endswith("look at the network and the disk, then run again; the lock is right")
+
+
+def test_a_web_page_in_place_of_a_file_is_said_so(site, tmp_path):
+    (tmp_path / "site" / "login.fa.gz").write_bytes(b"<html>Log in</html>")
+    with pytest.raises(
+        FetchError, match=r"login.fa.gz: a web page \(HTML\) comes in place of the file; look at the ad"
+    ):
+        fetch(f"{site}/login.fa.gz", SHA256, None, tmp_path / "part")
 
 
 @settings(max_examples=30, deadline=None)
@@ -149,8 +173,7 @@ def test_the_sum_is_the_one_that_coreutils_and_ensembl_write(tmp_path_factory, c
     path = tmp_path_factory.mktemp("sum") / "file"
     path.write_bytes(content)
     written = subprocess.run(["sum", path], capture_output=True, check=True, text=True).stdout.split()
-    check(path, f"sum:{written[0]} {written[1]}", "a file")
-    assert checksum_of(path, "sum") == f"sum:{int(written[0])} {int(written[1])}"
+    assert checksum_of(path, "sum") == as_summed(f"sum:{written[0]} {written[1]}")
 
 
 def test_a_plain_file_becomes_gzip_the_same_each_time(tmp_path):
@@ -169,7 +192,7 @@ def test_a_plain_file_becomes_gzip_the_same_each_time(tmp_path):
 def test_an_own_file_that_changed_since_the_lock_is_refused_and_stays_where_it_is(tmp_path):
     own = tmp_path / "own.gtf"
     own.write_text("changed\n")
-    with pytest.raises(FetchError, match=r"own.gtf has the checksum .* run `snakemake lock` again"):
+    with pytest.raises(FetchError, match=r"own.gtf changed since it was locked: .* run `snakemake lock` to take this"):
         fetch(str(own), SHA256, own, tmp_path / "annotation.gtf.gz")
     assert own.read_text() == "changed\n"
 

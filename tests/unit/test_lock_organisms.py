@@ -318,23 +318,24 @@ def test_an_old_lock_that_cannot_be_read_is_replaced(site, tmp_path, capsys):
 def test_locks_the_users_own_files_wherever_they_are(site, tmp_path):
     genome = tmp_path / "my genome v1.fa.gz"
     genome.write_bytes(gzip.compress(b">I\nACGT\n"))
-    site.pages["/own/genes.gtf"] = b"I\tme\texon\n"
+    site.pages["/own/genes.gtf"] = b"I\tme\texon\t1\t2\t.\t+\t.\t\n"
     found = lock(site, tmp_path, row("My E. coli", genome=str(genome), gtf=f"{site.address}/own/genes.gtf"))
     mine = found["My_E_coli"]
     assert (mine["release"], mine["assembly"], mine["division"]) == ("own", "my_genome_v1", "")
     assert mine["genome_checksum"] == f"sha256:{hashlib.sha256(genome.read_bytes()).hexdigest()}"
     assert mine["annotation_checksum"] == f"sha256:{hashlib.sha256(site.pages['/own/genes.gtf']).hexdigest()}"
-    assert (mine["genome_size"], mine["annotation_size"]) == (str(genome.stat().st_size), "10")
+    assert (mine["genome_size"], mine["annotation_size"]) == (str(genome.stat().st_size), "21")
     assert (mine["genome_url"], mine["requested"]) == (str(genome), "My E. coli")
 
 
 def test_own_files_that_are_missing_or_empty_are_refused_by_column(site, tmp_path):
     (tmp_path / "empty.gtf").touch()
+    (tmp_path / "one.fa").write_text(">I\nACGT\n")
     found = mistakes(
         site,
         tmp_path,
         row("a", genome="nowhere.fa", gtf="nowhere.gtf"),
-        row("b", genome=str(tmp_path / "organisms.tsv"), gtf=str(tmp_path / "empty.gtf")),
+        row("b", genome=str(tmp_path / "one.fa"), gtf=str(tmp_path / "empty.gtf")),
         row("c", genome=f"{site.address}/own/none.fa", gtf="x.gtf"),
         row("*", genome="x.fa", gtf="x.gtf"),
         row("d", "EnsemblFungi", genome="x.fa", gtf="x.gtf"),
@@ -343,6 +344,42 @@ def test_own_files_that_are_missing_or_empty_are_refused_by_column(site, tmp_pat
         f"organisms.tsv, row {number}, column {column}"
         for number, column in enumerate(("genome", "annotation", "genome", "organism", "division"), start=2)
     ]
+
+
+def test_own_files_that_are_something_else_are_refused_by_row_and_column_with_the_remedy(site, tmp_path):
+    site.pages["/own/page.fa.gz"] = b"\n<!doctype html>"
+    contents = {
+        "one.fa": b">I\nACGT\n",
+        "one.gtf": b"I\tme\texon\t1\t2\t.\t+\t.\t\n",
+        "plain.fa.gz": b">I\nACGT\n",
+        "proteins.fa.gz": gzip.compress(b">p\nMLE*\n"),
+        "genes.gtf.gz": gzip.compress(b"# by hand\nI\tme\tmRNA\t1\t2\t.\t+\t.\tID=t1;Parent=g1\n"),
+        "reads.fa": b"CRAM\3\1",
+    }
+    path = {name: str(tmp_path / name) for name in contents}
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+    found = mistakes(
+        site,
+        tmp_path,
+        row("a", genome=f"{site.address}/own/page.fa.gz", gtf=path["one.gtf"]),
+        row("b", genome=path["plain.fa.gz"], gtf=path["one.gtf"]),
+        row("c", genome=path["proteins.fa.gz"], gtf=path["one.gtf"]),
+        row("d", genome=path["one.fa"], gtf=path["genes.gtf.gz"]),
+        row("e", genome=path["one.fa"], gtf=path["one.fa"]),
+        row("f", genome=path["reads.fa"], gtf=path["one.gtf"]),
+    )
+    expected = [
+        "row 2, column genome: /own/page.fa.gz: it is a web page (HTML), not FASTA; look for the file's own address",
+        "row 3, column genome: plain.fa.gz: it is not gzip, though its name says so; bring the file again, or",
+        "row 4, column genome: proteins.fa.gz: it holds the letters E, L, which are amino acids: these are proteins;",
+        "row 5, column annotation: genes.gtf.gz: it is GFF3, not GTF; turn it into GTF, as by `gffread -T genes.gff3",
+        "row 6, column annotation: one.fa: it is FASTA, not GTF; give the annotation of the genome",
+        "row 7, column genome: reads.fa: it is a CRAM file; give FASTA, plain or gzip",
+    ]
+    assert [
+        line.removeprefix("organisms.tsv, ")[: len(one)] for line, one in zip(found, expected, strict=True)
+    ] == expected
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,6 @@ rule fetch_reference:
         annotation="<results>/reference/{organism}/{assembly}.{release}/annotation.original.gtf.gz",
     log:
         "<logs>/fetch_reference/{organism}.{assembly}.{release}.txt",
-    retries: 2
     conda:
         "../envs/python.yaml"
     container:
@@ -64,5 +63,7 @@ rule clean_annotation:
         image("python")
     resources:
         mem_mb=lambda wildcards, input, attempt: attempt * (500 + 2 * int(input.size_mb)),
+    params:
+        sources=sources_of,
     script:
         "../scripts/clean_annotation.py"

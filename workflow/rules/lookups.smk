@@ -37,6 +37,11 @@ def own_files(wildcards):
     return {kind: user_file(genome[f"{kind}_url"]) for kind in ("genome", "annotation")}
 
 
+def sources_of(wildcards):
+    """Where the genome and the annotation of an organism come from: what people know them by."""
+    return {kind: GENOMES[wildcards.organism][f"{kind}_url"] for kind in ("genome", "annotation")}
+
+
 def index_archives(wildcards):
     """The archive of each k that may fit a sample's reads: one where the manifest tells their length, else all.
 
@@ -86,24 +91,32 @@ def existing(files):
 
 
 def report_what_finished():
-    """Write a page of a run that failed, from what finished; then say again which samples failed, and why.
+    """End a run that failed: say which jobs and samples failed, and write a page of that and of what finished.
 
-    The page has a name of its own: under the front page's, Snakemake would take it for the rule's and never make that.
+    Where all was done but the verdict, the front page is there and the verdict has been told. This page has a name of its
+    own: under the front page's, Snakemake would take it for the rule's and never make that.
     """
+    from _failed_jobs import failed_jobs, failed_samples, say
     from write_report import write_report  # a page that most runs, and no job, need
 
+    failed = failed_jobs(workflow)
+    if LOCKING or [job.rule for job in failed] == ["judge_run"]:
+        return
+    logger.error(say(failed, failed_samples(existing(RECORDS))))
     if workflow.storage_settings.default_storage_provider is None:
-        write_report(
-            existing(RECORDS),
-            existing(ANNOTATION_REPORTS),
-            existing(INDEX_RECORDS),
-            page := Path(workflow.pathvars.apply("<results>/report/unfinished.html")),
-            run=RUN,
-            wanted=WANTED,
-            links={path.name: path for path in existing(COUNTS + HLA_TYPES)},
-            logs=Path(workflow.pathvars.apply("<logs>")),
-        )
-        logger.error(f"what finished is on {page}")
-    if not existing(["<results>/report/verdict.txt"]):  # else the verdict is that of an earlier run
-        for verdict in existing(["<logs>/judge_run.txt"]):
-            logger.error(verdict.read_text())
+        page = Path(workflow.pathvars.apply("<results>/report/unfinished.html"))
+        try:
+            write_report(
+                existing(RECORDS),
+                existing(ANNOTATION_REPORTS),
+                existing(INDEX_RECORDS),
+                page,
+                run=RUN,
+                wanted=WANTED,
+                links={path.name: path for path in existing(COUNTS + HLA_TYPES)},
+                logs=Path(workflow.pathvars.apply("<logs>")),
+                failed=failed,
+            )
+            logger.error(f"this, and what finished, is on {page}")
+        except OSError as error:
+            logger.error(f"{page} cannot be written: {error.strerror}")

@@ -180,7 +180,10 @@ def picture(row: Mapping[str, str], exons: Sequence[Mapping[str, Any]], misfits:
             drawn.append(f'<path class="misfit" d="M{place:.1f} 12l-4 -8h8z"/>')
         drawn.append(f'<text x="{left + width / 2:.1f}" y="{HEIGHT - 1}">{escape(exon["exon"])}</text>')
         left += width + GAP
-    axis = f'<text class="axis" x="{MARGIN - 6}" y="20">{top:g}</text><text class="axis" x="{MARGIN - 6}" y="{middle + 4:g}">0</text>'
+    axis = "".join(
+        f'<text class="axis" x="{MARGIN - 6}" y="{height:g}">{depth:g}</text>'
+        for depth, height in ((top, 20), (0, middle + 4), (top, HEIGHT - 12))
+    )
     names = " and ".join(row[f"allele{number + 1}"] for number in shown) or "no allele"
     title = f"<title>Depth of {escape(row['locus'])} along its exons: {escape(names)}</title>"
     return Markup(f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img">{title}{"".join(drawn)}{axis}</svg>')

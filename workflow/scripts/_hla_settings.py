@@ -29,7 +29,7 @@ def check_hla(
 def missing(settings: Mapping, samples: Collection[str]) -> Iterator[str]:
     wants = f"sample {next(iter(samples))} wants hla"
     if not settings["release"]:
-        yield f"release: {wants}; name the files of an IPD-IMGT/HLA release: its Alignments_Rel archive, and P and G groups"
+        yield f"release: {wants}; name a release's files: the Alignments_Rel archive, hla_nom_g.txt, hla_nom_p.txt"
     elif all(name.endswith((".txt", ".csv")) for name in settings["release"]):
         yield "release: no file here holds sequences; add the Alignments_Rel archive, hla.dat or hla_nuc.fasta"
     if not settings["version"]:

@@ -1,10 +1,12 @@
 """A genome and an annotation of the user's own, summed up for the lock."""
 
 import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from _ensembl import clean_assembly
+from _formats import START, complaint
 from _match_organisms import CellError
 from _tables import Row
 from _web import Web, WebError, checksum
@@ -17,21 +19,31 @@ def own_name(organism: str) -> str:
 
 def own_assembly(row: Row) -> str:
     """Name the assembly of the user's own genome: by its column, or else by its file."""
-    path = unquote(urlsplit(row["genome"]).path) if "://" in row["genome"] else row["genome"]
-    stem = re.sub(r"\.(fa|fasta|fna|fas)?(\.gz|\.bgz)?$", "", PurePosixPath(path).name, flags=re.IGNORECASE)
+    stem = re.sub(r"\.(fa|fasta|fna|fas)?(\.gz|\.bgz)?$", "", file_name(row["genome"]), flags=re.IGNORECASE)
     return clean_assembly(row["assembly"] or stem)
 
 
+def file_name(source: str) -> str:
+    """Return the last part of a path or URL."""
+    return PurePosixPath(unquote(urlsplit(source).path) if "://" in source else source).name
+
+
 def own_file(row: Row, column: str, web: Web) -> tuple[str, int]:
-    """Sum up a file of the user's own, wherever it is."""
-    source = row[column]
+    """Sum up a file of the user's own, wherever it is; refuse what its first bytes show to be something else."""
+    source, start = row[column], bytearray()
+
+    def watched(chunks: Iterable[bytes]) -> Iterator[bytes]:
+        for chunk in chunks:
+            start.extend(chunk[: START - len(start)])
+            yield chunk
+
     scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", source)
     try:
         if not scheme:
             with Path(source).open("rb") as file:
-                found = checksum(iter(lambda: file.read(1 << 20), b""))
+                found = checksum(watched(iter(lambda: file.read(1 << 20), b"")))
         elif scheme[1].lower() in ("http", "https"):
-            found = checksum(web.chunks(source))
+            found = checksum(watched(web.chunks(source)))
         else:
             raise CellError(column, f"{source} cannot be read to lock it; for now it must be a path or http(s)://")
     except OSError as error:
@@ -40,6 +52,8 @@ def own_file(row: Row, column: str, web: Web) -> tuple[str, int]:
         raise CellError(column, str(error)) from error
     if found[1] == 0:
         raise CellError(column, f"{source} is empty; give the whole file")
+    if problem := complaint(file_name(source), bytes(start), column):
+        raise CellError(column, f"{source}: {problem}")
     return found
 
 

@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from _report_page import DASH, Cell, Column, Record, Table, amount, is_number, of, plain, status_cell
+from _report_page import DASH, Cell, Column, Table
+from _report_values import Record, amount, is_number, of, plain
 
 DONE = ("approved", "edited")
 
@@ -19,7 +20,7 @@ def loci_in_doubt(sample: Record) -> list[str]:
     ]
 
 
-def hla_table(samples: Sequence[Record], status: Callable[[Record], str]) -> Table:
+def hla_table(samples: Sequence[Record], status_cell: Callable[[Record], Cell]) -> Table:
     """HLA types, a sample a row; the sample's name leads to its own page."""
     loci = list(dict.fromkeys(str(locus) for sample in samples for locus in of("types", sample) or {}))
     return Table(
@@ -38,18 +39,18 @@ def hla_table(samples: Sequence[Record], status: Callable[[Record], str]) -> Tab
             Column("Seconds", number=True),
             Column("Memory MB", number=True),
         ),
-        [hla_row(sample, loci, status(sample)) for sample in samples],
+        [hla_row(sample, loci, status_cell(sample)) for sample in samples],
     )
 
 
-def hla_row(sample: Record, loci: Sequence[str], status: str) -> list[Cell]:
+def hla_row(sample: Record, loci: Sequence[str], status: Cell) -> list[Cell]:
     types = of("types", sample) or {}
     page = of("report", sample)
     states = Counter(of("state", of("review", found)) for found in types.values())
     reviewed = "; ".join(f"{state} {count}" for state, count in sorted(states.items(), key=str) if state)
     return [
         Cell(plain(of("sample", sample)), href=f"../{page}" if page else ""),
-        status_cell(status),
+        status,
         Cell(", ".join(loci_in_doubt(sample)) or DASH, kind="text"),
         *(type_cell(of(locus, types)) for locus in loci),
         Cell(reviewed or DASH, kind="bad" if states["out of date"] or states["invalid"] else ""),

@@ -13,7 +13,7 @@ from _tables import Row, cell_problems, in_order, parse_table, suggest_from
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One sample: its reads are `fq1` (and `fq2`, as long or empty), one file a lane, in the table's order, or `bam`."""
+    """One sample: its reads are `fq1` (and `fq2`, as long or empty), one file a lane, as in the table, or `bam`."""
 
     name: str
     organism: str
@@ -138,7 +138,7 @@ def organism_check(genomes: Genomes) -> Callable[[Row], str | None]:
 
 
 def may_be_human(name: str, genomes: list[Row]) -> bool:
-    """Tell whether an organism may be human: it is called so, or Ensembl says so, or it is a genome of the user's own."""
+    """Tell whether an organism may be human: called so, or so for Ensembl, or a genome of the user's own."""
     if organism_key(name) in HUMAN_NAMES:
         return True
     return any(genome.get("taxon_id") in (HUMAN_TAXON, "", None) for genome in genomes)

@@ -8,19 +8,13 @@ from itertools import zip_longest
 from pathlib import Path
 
 import dnaio
+from _formats import GZIP, OTHER_FORMATS
 from _log import log_to
 from isal import isal_zlib
 
 # What a file that was cut, mixed up or damaged raises. An error of the disk or the network is another matter: it fails
 # the job, which is tried again.
 DAMAGED = (dnaio.FileFormatError, EOFError, ValueError, gzip.BadGzipFile, zlib.error, isal_zlib.error)
-OTHER_FORMATS = {
-    b"CRAM": "a CRAM file",
-    b"BZh": "a bzip2 file",
-    b"\xfd7zXZ": "an xz file",
-    b"\x28\xb5\x2f\xfd": "a Zstandard file",
-    b"PK\x03\x04": "a zip file",
-}
 
 
 class BrokenReads(ValueError):
@@ -80,7 +74,7 @@ def refuse_other_formats(path: Path) -> None:
     for magic, name in OTHER_FORMATS.items():
         if start.startswith(magic):
             raise BrokenReads(f"{path} is {name}, not FASTQ; bring the reads as FASTQ, plain or gzip")
-    if start and path.suffix == ".gz" and start[:2] != b"\x1f\x8b":
+    if start and path.suffix == ".gz" and not start.startswith(GZIP):
         raise BrokenReads(f"{path} is not gzip, though its name says so; bring the file again or rename it")
 
 

@@ -6,12 +6,16 @@ A transcript that loses an exon is another transcript, so all its rows go when o
 import gzip
 import json
 import re
+import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
-from _log import log_to
+from _formats import complaint, start_of
+from _log import InputError, log_to
 
 GENE = re.compile(r'(?:^|;) *gene_id +"([^"]+)"')
 TRANSCRIPT = re.compile(r'(?:^|;) *transcript_id +"([^"]+)"')
@@ -53,7 +57,7 @@ def survey(rows: Iterable[str], lengths: dict[str, int]) -> Survey:
     """Find where the transcripts are and which of them cannot be used, from their exons.
 
     `lengths` maps a contig to its length in bases. GTF coordinates are 1-based, both ends included
-    (http://mblab.wustl.edu/GTF22.html). Raises ValueError with the row's number where a row is no GTF.
+    (http://mblab.wustl.edu/GTF22.html). Raises InputError with the row's number where a row is no GTF.
     """
     found = Survey()
     for number, row in enumerate(rows, start=1):
@@ -103,7 +107,7 @@ def clean(rows: Iterable[str], lengths: dict[str, int], found: Survey, report: R
 def split_row(row: str, number: int) -> list[str]:
     columns = row.rstrip("\n").split("\t")
     if len(columns) != 9 or not (columns[3].isdecimal() and columns[4].isdecimal()):
-        raise ValueError(
+        raise InputError(
             f"row {number} is no GTF: nine columns separated by tabs are needed, with numbers in the fourth and fifth, "
             f"not {row.strip()[:80]!r}"
         )
@@ -178,9 +182,11 @@ def read_lengths(rows: Iterable[str]) -> dict[str, int]:
     for row in rows:
         if row.startswith(">") and row[1:].strip():
             contig = row[1:].split(maxsplit=1)[0]
+            if contig in lengths:
+                raise InputError(f"the contig {contig} is in it twice; give each contig once, under a name of its own")
             lengths[contig] = 0
         elif contig is None:
-            raise ValueError(f"the genome is no FASTA: it starts with {row.strip()[:40]!r}, not with '>' and a name")
+            raise InputError(f"the genome is no FASTA: it starts with {row.strip()[:40]!r}, not with '>' and a name")
         else:
             lengths[contig] += len(row.rstrip())
     return lengths
@@ -196,18 +202,63 @@ def reader(path: Path) -> Callable[[], Iterator[str]]:
     return rows
 
 
-def main(genome: Path, gtf: Path, output: Path, report_file: Path, organism: dict[str, str]) -> None:
-    lengths = read_lengths(reader(genome)())
+@contextmanager
+def told_of(name: str) -> Iterator[None]:
+    """Say of which file an InputError is, and make one of a file that is cut or damaged."""
+    try:
+        yield
+    except EOFError as error:
+        raise InputError(f"{name} ends in the middle of its gzip stream: it was cut; {AGAIN}") from error
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise InputError(f"{name} is damaged ({error}); {AGAIN}") from error
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from error
+
+
+AGAIN = "bring the file again and run `snakemake lock`"
+
+
+def nothing_left(rows: Iterator[str], lengths: dict[str, int], report: Report, genome: str) -> str:
+    """Say why no transcript is left."""
+    contigs = {row.partition("\t")[0]: None for row in rows if "\t" in row and not row.startswith("#")}
+    if contigs.keys().isdisjoint(lengths):
+        return (
+            f"none of its contigs ({some(contigs)}) is in the genome {genome} ({some(lengths)}): they are of different "
+            "assemblies, or one of them writes chr1 where the other writes 1; give files that belong together and run "
+            "`snakemake lock`"
+        )
+    reasons = ", ".join(f"{count:,} {reason}" for reason, count in report.removed.most_common()) or "it has no exons"
+    return f"no transcript is left of it (rows left out: {reasons}); is it the annotation of {genome}, in full?"
+
+
+def some(names: Collection[str], shown: int = 3) -> str:
+    return ", ".join(islice(names, shown)) + (", ..." if len(names) > shown else "")
+
+
+def main(
+    genome: Path, gtf: Path, output: Path, report_file: Path, organism: dict[str, str], sources: dict[str, str]
+) -> None:
+    """Clean `gtf`; `sources` says by kind (genome, annotation) what the files are called where they come from."""
+    with told_of(sources["genome"]):
+        refuse_other_formats(genome, "genome")
+        lengths = read_lengths(reader(genome)())
     rows = reader(gtf)
     report = Report()
-    found = survey(rows(), lengths)
-    with gzip.GzipFile(output, "wb", compresslevel=1, mtime=0) as kept:
-        for row in clean(rows(), lengths, found, report):
-            kept.write(row.encode())
-    if not report.transcripts:
-        raise ValueError(f"no transcript is left of {gtf} (left out: {dict(report.removed)}); is it this genome's GTF?")
+    with told_of(sources["annotation"]):
+        refuse_other_formats(gtf, "annotation")
+        found = survey(rows(), lengths)
+        with gzip.GzipFile(output, "wb", compresslevel=1, mtime=0) as kept:
+            for row in clean(rows(), lengths, found, report):
+                kept.write(row.encode())
+        if not report.transcripts:
+            raise InputError(nothing_left(rows(), lengths, report, sources["genome"]))
     counts = vars(report) | {"transcripts": len(report.transcripts), "genes": len(report.genes)}
     report_file.write_text(json.dumps(organism | counts, indent=2) + "\n")
+
+
+def refuse_other_formats(path: Path, kind: str) -> None:
+    if problem := complaint(path.name, start_of(path), kind):
+        raise InputError(problem)
 
 
 if __name__ == "__main__":
@@ -218,4 +269,5 @@ if __name__ == "__main__":
         Path(snakemake.output.gtf),
         Path(snakemake.output.report),
         dict(snakemake.wildcards.items()),
+        snakemake.params.sources,
     )

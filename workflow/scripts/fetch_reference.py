@@ -11,14 +11,15 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
-from _log import log_to
+from _formats import GZIP, is_page, start_of
+from _log import InputError, log_to
 
 ATTEMPTS = 6
 TRANSIENT = {408, 429, 500, 502, 503, 504}
 BLOCK = 1 << 20
 
 
-class FetchError(RuntimeError):
+class FetchError(InputError):
     """A file cannot be had, or is not the one of the lock."""
 
 
@@ -67,25 +68,56 @@ def checksum_of(path: Path, kind: str) -> str:
         return f"sha256:{hashlib.file_digest(content, 'sha256').hexdigest()}"
 
 
-def check(path: Path, expected: str, url: str) -> None:
-    """Raise FetchError, and remove the file, where it is not the one of the lock."""
+def as_summed(expected: str) -> str:
+    """Write a checksum of the lock as `checksum_of` does, without zeros in front."""
     kind, _, numbers = expected.partition(":")
-    if kind == "sum":
-        expected = "sum:" + " ".join(str(int(number)) for number in numbers.split())
-    if (found := checksum_of(path, kind)) != expected:
-        path.unlink()
-        raise FetchError(f"{url} has the checksum {found}, the lock {expected}: it changed; run `snakemake lock` again")
+    return expected if kind != "sum" else "sum:" + " ".join(str(int(number)) for number in numbers.split())
+
+
+def bring_own(name: str, expected: str, own: Path, part: Path) -> None:
+    """Copy the user's own file to `part`; raise FetchError where it is not the one of the lock."""
+    shutil.copyfile(own, part)
+    if (found := checksum_of(part, expected.partition(":")[0])) != expected:
+        part.unlink()
+        raise FetchError(
+            f"{name} changed since it was locked: its checksum is {found}, in the lock {expected}; bring the earlier "
+            "file back, or run `snakemake lock` to take this one, with which the organism is built anew"
+        )
+
+
+def bring(url: str, expected: str, part: Path) -> None:
+    """Download to `part` what the lock says; a file that is another one comes a second time, whole, for certainty."""
+    found: list[str] = []
+    while len(found) < 2:
+        download(url, part)
+        found.append(checksum_of(part, expected.partition(":")[0]))
+        if found[-1] == expected:
+            return
+        size, start = part.stat().st_size, start_of(part)
+        part.unlink()
+        print(f"{url}: {size:,} bytes with the checksum {found[-1]} came; the lock has {expected}", flush=True)
+    if is_page(start):
+        raise FetchError(f"{url}: a web page (HTML) comes in place of the file; look at the address and at your proxy")
+    if found[0] != found[1]:
+        raise FetchError(
+            f"{url}: two downloads differ from each other ({found[0]}, {found[1]}) and from the lock ({expected}): "
+            "they are damaged on their way; look at the network and the disk, then run again; the lock is right"
+        )
+    raise FetchError(
+        f"{url}: the server has another file than was locked, {size:,} bytes with the checksum {found[0]}, in the lock "
+        f"{expected}; if Ensembl replaced it, `snakemake lock` takes the new one and says what changed; if a mirror or "
+        "a proxy serves it, compare it with Ensembl's"
+    )
 
 
 def fetch(url: str, expected: str, own: Path | None, part: Path) -> None:
     """Bring one file to `part`, as gzip; `own` is the user's file in place of the URL's, where the lock names one."""
     if own:
-        shutil.copyfile(own, part)
+        bring_own(url, as_summed(expected), own, part)
     else:
-        download(url, part)
-    check(part, expected, url)
+        bring(url, as_summed(expected), part)
     with part.open("rb") as content:
-        zipped = content.read(2) == b"\x1f\x8b"
+        zipped = content.read(2) == GZIP
     if not zipped:
         with part.open("rb") as plain, gzip.GzipFile(f"{part}.gz", "wb", compresslevel=1, mtime=0) as packed:
             shutil.copyfileobj(plain, packed, BLOCK)

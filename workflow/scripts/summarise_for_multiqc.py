@@ -1,4 +1,4 @@
-"""Write our own sections of the MultiQC report: rows that annotations lost, by reason, HLA types, and the state of the samples.
+"""Write our own sections of the MultiQC report: rows that annotations lost, HLA types, and the state of the samples.
 
 Custom content of MultiQC: https://docs.seqera.io/multiqc/custom_content
 """

@@ -1,0 +1,45 @@
+"""What to do about a sample or a job that failed, by what it said."""
+
+import re
+
+READS_AGAIN = "Compare {files} with the checksums of who made the reads, fetch anew what differs, then run again."
+# The first row whose pattern is in the reason. Of reads: check_reads.py; of Salmon: sample_step.sh; then whole jobs.
+ADVICE = (
+    (
+        r"salmon was only able to assign",
+        "Next to none of the reads are of {organism}'s transcripts: correct the organism in the table of samples. If "
+        "it is right, look in fastp's report for reads that are too short or all alike, and search some of them for "
+        "contamination.",
+    ),
+    (
+        r"no mates of each other",
+        "See that fq1 and fq2 in the table of samples are of the same lane; if they are, one of them is not whole: "
+        + READS_AGAIN.format(files="both"),
+    ),
+    (r"\bholds? no reads", "Fetch the file anew, or take its row out of the table of samples, then run again."),
+    (
+        r"is an? .* file, not FASTQ",
+        "Name FASTQ files in the table of samples; `samtools fastq` makes them from CRAM, and gzip packs them.",
+    ),
+    (r"is not gzip, though", "Rename the file without .gz if it is plain text; else fetch it anew. Then run again."),
+    (r"it was cut; bring the file again$|; bring the file again$", READS_AGAIN.format(files="the file")),
+    (r"`snakemake lock`", "Do what it says; organisms that are not named there are not affected."),
+    (
+        r"bad_alloc|MemoryError|Cannot allocate memory|\bKilled\b|OutOfMemory",
+        "Let the step have more memory: `--retries 2` (each attempt asks for more) or --set-resources; run again.",
+    ),
+    (r"No space left on device|ENOSPC|Disk quota exceeded", "Free disk space where results and TMPDIR are; run again."),
+    (
+        r"\b40[134]\b|Forbidden|Access ?Denied|NoSuchKey",
+        "Correct the address in the table, or the right to read it, then run again.",
+    ),
+)
+OTHER_ADVICE = "Read the log, mend the cause, run the same command again: what has finished is not repeated."
+
+
+def advise(reason: str, organism: str = "the organism") -> str:
+    """Say what to do about a failure."""
+    for pattern, remedy in ADVICE:
+        if re.search(pattern, reason):
+            return remedy.replace("{organism}", organism)
+    return OTHER_ADVICE
