@@ -93,7 +93,7 @@ def locus_facts(row: Mapping[str, str], review: Review) -> list[tuple[str, str]]
         (f"Also {row['allele1']}", names(row["ambiguity1"])),
         (f"Also {row['allele2']}", names(row["ambiguity2"]) if row["allele2"] != row["allele1"] else ""),
         ("Next best", row["alternatives"]),
-        ("Confidence of each", pair(row["confidence1"], row["confidence2"])),
+        ("Confidence of each", pair(row["confidence1"], row["confidence2"]) if row["confidence1"] else ""),
         (
             "Exons not in the release",
             pair(row["partial1"], row["partial2"]) if row["partial1"] or row["partial2"] else "",
