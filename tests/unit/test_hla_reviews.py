@@ -30,7 +30,7 @@ def test_gives_each_sample_its_rows(tmp_path):
 @pytest.mark.parametrize(
     ("row", "expected"),
     [
-        ("s3\tA\tx+y\tapproved", "row 2, column sample: no sample 's3' wants hla; did you mean"),
+        ("s3\tA\tx+y\tapproved", "row 2, column sample: no sample 's3' wants hla; known: s1, s2"),
         ("s1\tA2\tx+y\tapproved", "row 2, column locus: 'A2' is not allowed; did you mean A"),
         ("s1\tA\tA*01:01\tapproved", "row 2, column call: 'A*01:01' is not allowed; the call that was reviewed"),
         ("s1\tA\tx+y\tok", "row 2, column decision: 'ok' is not allowed; known: approved, edited, rejected"),

@@ -71,7 +71,7 @@ def hla_reads_of(wildcards):
     if sample.bam:
         indices = [f"{sample.bam}.bai", f"{sample.bam.removesuffix('.bam')}.bai", f"{sample.bam}.crai"]
         beside = [path for path in indices if is_local(sample.bam) and Path(path).is_file()]
-        return {"fq1": [], "fq2": [], "bam": [user_file(sample.bam)], "bam_index": beside[:1]}
+        return {"fq1": [], "fq2": [], "bam": user_file(sample.bam), "bam_index": beside[:1]}
     return {**reads_of(wildcards), "bam": [], "bam_index": []}
 
 
