@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-GAP, UNKNOWN, SAME = ord("."), ord("*"), ord("-")
+UNKNOWN, SAME = ord("*"), ord("-")
+PARALOGUES_APART = 0.1  # of the bases between exons
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,29 +100,41 @@ def whole_gene(allele: str, coding: Alignment, row: int, genomic: dict[str, Alig
     """Put the exons of an allele between the introns of its own, or of the relative whose exons are most like its."""
     exons = coding.parts(row)
     locus = allele.split("*")[0]
-    around = genomic.get(locus) or genomic.get("DRB1" if locus.startswith("DRB") else locus)
+    lender = locus if locus in genomic else "DRB1" if locus.startswith("DRB") else ""
+    around = genomic.get(lender)
     if around is None or len(around.starts) != 2 * len(exons) + 1:
         return Gene(allele, "".join(exons), ((0, sum(map(len, exons))),))
-    between = around.parts(nearest(allele, row, coding, around))[::2]
-    bases, places = fill(between[0]), []
+    between = introns_of(allele, row, coding, around)
+    if lender != locus:  # paralogues differ most between exons
+        between = [diverged(intron, f"{locus} {number}") for number, intron in enumerate(between)]
+    bases, places = between[0], []
     for exon, intron in zip(exons, between[1:], strict=True):
         places.append((len(bases), len(bases) + len(exon)))
-        bases += exon + fill(intron)
+        bases += exon + intron
     return Gene(allele, bases, tuple(places))
 
 
-def fill(intron: str) -> str:
-    return intron.replace("*", "")
-
-
-def nearest(allele: str, row: int, coding: Alignment, around: Alignment) -> int:
-    """The row of the genomic alignment with introns for an allele: its own, or that of the nearest coding sequence."""
-    if allele in around.names:
-        return around.names.index(allele)
+def introns_of(allele: str, row: int, coding: Alignment, around: Alignment) -> list[str]:
+    """What lies around the exons: the allele's own bases, and where they are unknown, the nearest relative's."""
     place = {name: number for number, name in enumerate(coding.names)}
-    unknown = np.mean(around.bases == UNKNOWN, axis=1)
-    rows = [number for number, name in enumerate(around.names) if name in place and unknown[number] < 0.3]
-    if not rows:
-        return int(np.argmin(unknown))
-    others = coding.bases[[place[around.names[number]] for number in rows]]
-    return rows[int(np.argmin(np.count_nonzero(others != coding.bases[row], axis=1)))]
+    unknown = np.count_nonzero(around.bases == UNKNOWN, axis=1)
+    rows = [number for number, name in enumerate(around.names) if name in place] or list(range(len(around.names)))
+    others = coding.bases[[place.get(around.names[number], row) for number in rows]]
+    apart = np.count_nonzero(others != coding.bases[row], axis=1)
+    filled = np.full(around.bases.shape[1], UNKNOWN, dtype=np.uint8)
+    for number in sorted(range(len(rows)), key=lambda one: (apart[one], unknown[rows[one]])):
+        bases = around.bases[rows[number]]
+        filled = np.where(filled == UNKNOWN, bases, filled)
+        if UNKNOWN not in filled:
+            break
+    parts = Alignment([allele], filled[None, :], around.starts).parts(0)[::2]
+    return [part.replace("*", "") for part in parts]
+
+
+def diverged(bases: str, name: str) -> str:
+    """Change a share of the bases, the same ones for the same name."""
+    rng = np.random.default_rng(list(name.encode()))
+    letters = np.frombuffer(bases.encode(), dtype=np.uint8).copy()
+    changed = rng.random(letters.size) < PARALOGUES_APART
+    letters[changed] = rng.choice(np.frombuffer(b"ACGT", dtype=np.uint8), int(changed.sum()))
+    return letters.tobytes().decode()

@@ -16,12 +16,16 @@ POOR_SHARE, POOR, GOOD = 0.04, ord("+"), ord("F")  # of bases, with their qualit
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """Something reads come from: its bases, its depth, and where it was captured (start, end), if not everywhere."""
+    """Something reads come from: its bases, its depth, and where it was captured (start, end), if not everywhere.
+
+    `flanked`: bases of chance stand before and after it.
+    """
 
     name: str
     bases: str
     depth: float
     captured: tuple[tuple[int, int], ...] = ()
+    flanked: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +63,8 @@ def make_pairs(
 
 def cut_pairs(template: Template, sequencing: Sequencing, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Cut fragments out of a template and read both of their ends (fragments x length, as bytes)."""
-    flanks = rng.choice(LETTERS, 2 * FLANK)
-    bases = np.concatenate([flanks[:FLANK], np.frombuffer(template.bases.encode(), dtype=np.uint8), flanks[FLANK:]])
+    flanks = rng.choice(LETTERS, (2, FLANK if template.flanked else 0))
+    bases = np.concatenate([flanks[0], np.frombuffer(template.bases.encode(), dtype=np.uint8), flanks[1]])
     weights = start_weights(template, len(bases), sequencing)
     captured = sum(end - start for start, end in template.captured) if template.captured else len(bases)
     count = rng.poisson(template.depth * captured / (2 * sequencing.length))

@@ -71,10 +71,10 @@ def evidence(calls: list[dict[str, str]]) -> dict:
             "typed_loci": 1800,
             "other_genes": {"H": 120},
             "paired": True,
-            "downsampled": {"B": 0.5},
+            "used_share": 0.5,
         },
         "solver": {"name": "cbc", "status": "optimal", "gap": 0.0, "seconds": 0.03},
-        "settings": {"max_depth": 300},
+        "settings": {"max_reads": 1000},
         "loci": {
             row["locus"]: {"exons": [exon(2, 270), exon(3, 276)], "misfits": misfits if row["locus"] == "B" else []}
             for row in calls

@@ -68,7 +68,7 @@ def test_the_configuration_that_is_shipped_is_right():
         ),
         ("hla: {loci: [A, a]}", 'row 1, key hla.loci, item 2: "a" is not allowed; write another (the loci that are'),
         ("hla: {solver: glpk}", 'row 1, key hla.solver: "glpk" is not allowed; write another (the solver of the int'),
-        ("hla: {max_depth: 5}", "row 1, key hla.max_depth: 5 is too small; write 20 or more"),
+        ("hla: {max_reads: 5}", "row 1, key hla.max_reads: 5 is too small; write 1000 or more"),
         ("hla: {common: a*.csv}", 'row 1, key hla.common: "a*.csv" is not allowed; write it as in imgt/ciwd.3.0.0.csv'),
         ("samples: 5", "row 1, key samples: 5 is a whole number; write text: put it in quotes if it is right"),
         ("samples: [a]", 'row 1, key samples: ["a"] is a list; write text (the table of samples'),

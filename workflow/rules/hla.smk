@@ -82,7 +82,7 @@ rule type_hla:
         mem_mb=lambda wildcards, attempt: attempt * 1000,
     params:
         sample=lambda wildcards: wildcards.sample,
-        settings={key: HLA[key] for key in ("loci", "solver", "time_limit", "gap", "solutions", "max_depth")}
+        settings={key: HLA[key] for key in ("loci", "solver", "time_limit", "gap", "solutions", "max_reads")}
         | {"program_version": VERSIONS["hla"]},
     script:
         "../scripts/hla_type_sample.py"

@@ -17,9 +17,9 @@ KINDS = {APPROVED: "good", EDITED: "good", OUTDATED: "bad", INVALID: "bad"}
 
 
 def types_table(rows: Sequence[Mapping[str, str]], reviews: Mapping[str, Review]) -> Table:
-    labels = ("Locus", "Allele 1", "Allele 2", "Zygosity", "Confidence", "G groups", "P groups", "Common", "Reads")
-    numbers = {"Confidence", "Reads", "Fit %", "Depth"}
-    columns = [Column(label, label in numbers) for label in (*labels, "Fit %", "Depth", "Flags", "Review")]
+    labels = ("Locus", "Allele 1", "Allele 2", "Confidence", "Zygosity", "Depth", "Fit %", "Flags", "Review", "Reads")
+    numbers = {"Confidence", "Depth", "Fit %", "Reads"}
+    columns = [Column(label, label in numbers) for label in (*labels, "Common", "G groups", "P groups")]
     return Table(
         "types",
         "Types",
@@ -36,16 +36,16 @@ def type_cells(row: Mapping[str, str], review: Review) -> list[Cell]:
         Cell(row["locus"], kind="warn" if in_doubt(row) else ""),
         Cell(row["allele1"] or DASH),
         Cell(row["allele2"] or DASH),
-        Cell(row["zygosity"]),
         confidence_cell(row["confidence"]),
-        Cell(pair(row["g_group1"], row["g_group2"])),
-        Cell(pair(row["p_group1"], row["p_group2"])),
-        Cell(pair(row["ciwd1"], row["ciwd2"])),
-        Cell(row["reads"] or DASH),
+        Cell(row["zygosity"]),
+        Cell(f"{float(row['depth']):.1f}" if row["depth"] else DASH),
         Cell(percent(row["reads_explained"], row["reads"])),
-        Cell(row["depth"] or DASH),
         Cell("; ".join(flags) or "none", kind="text"),
         review_cell(review),
+        Cell(row["reads"] or DASH),
+        Cell(pair(row["ciwd1"], row["ciwd2"])),
+        Cell(pair(row["g_group1"], row["g_group2"])),
+        Cell(pair(row["p_group1"], row["p_group2"])),
     ]
 
 
@@ -206,7 +206,6 @@ def evidence_facts(made: Mapping[str, Any], evidence: Mapping[str, Any]) -> list
     """Say what the types rest on: reads, release, solver, program."""
     reads, solver = evidence.get("reads") or {}, evidence.get("solver") or {}
     others = reads.get("other_genes") or {}
-    thinned = reads.get("downsampled") or {}
     facts = [
         ("IPD-IMGT/HLA release", made["release"]),
         ("Program", "; ".join(f"{name} {version}" for name, version in made["versions"].items())),
@@ -216,7 +215,8 @@ def evidence_facts(made: Mapping[str, Any], evidence: Mapping[str, Any]) -> list
         ("Mean read length", number(made["mean_read_length"])),
         ("Pairs", "" if reads.get("paired") is None else "yes" if reads["paired"] else "no, single ends"),
         ("Reads of other HLA genes", ", ".join(f"{gene} {count:,}" for gene, count in others.items())),
-        ("Thinned out", ", ".join(f"{locus} to {share:.1%}" for locus, share in thinned.items())),
+        ("Thinned out to", f"{reads['used_share']:.1%}" if reads.get("used_share") else ""),
+        ("Notes", "; ".join(reads.get("notes") or [])),
         ("Solver", solver_words(solver)),
         ("Settings", ", ".join(f"{key} {value}" for key, value in (evidence.get("settings") or {}).items())),
         ("Seconds", number(made["seconds"])),

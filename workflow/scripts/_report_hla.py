@@ -52,7 +52,7 @@ def hla_row(sample: Record, loci: Sequence[str], status: Cell) -> list[Cell]:
         Cell(plain(of("sample", sample)), href=f"../{page}" if page else ""),
         status,
         Cell(", ".join(loci_in_doubt(sample)) or DASH, kind="text"),
-        *(type_cell(of(locus, types)) for locus in loci),
+        *(type_cell(locus, of(locus, types)) for locus in loci),
         Cell(reviewed or DASH, kind="bad" if states["out of date"] or states["invalid"] else ""),
         Cell(plain(of("release", sample))),
         Cell(amount(of("reads", sample))),
@@ -61,8 +61,8 @@ def hla_row(sample: Record, loci: Sequence[str], status: Cell) -> list[Cell]:
     ]
 
 
-def type_cell(found: Any) -> Cell:
-    """The type that stands: that of a reviewer's edit, else the call."""
+def type_cell(locus: str, found: Any) -> Cell:
+    """The type that stands, without the locus: that of a reviewer's edit, else the call."""
     review = of("review", found)
     if of("state", review) == "edited":
         names = [of("allele1", review), of("allele2", review)]
@@ -70,4 +70,9 @@ def type_cell(found: Any) -> Cell:
         names = of("two_field", found) or []
     confidence = of("confidence", found)
     hint = f"confidence {confidence}" if is_number(confidence) else ""
-    return Cell(plain(names), kind="warn" if of("in_doubt", found) else "", hint=hint)
+    short = [str(name).removeprefix(f"{locus}*") for name in names]
+    return Cell(
+        "absent" if short == ["absent", "absent"] else plain(short),
+        kind="warn" if of("in_doubt", found) else "",
+        hint=hint,
+    )
