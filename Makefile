@@ -32,6 +32,7 @@ lint: ## check form and style of everything
 	git grep -lE '^#!.*(bash|sh)$$' | xargs shellcheck
 	shellcheck workflow/scripts/sample_step.sh
 	snakemake --lint --directory tests/configs/one_organism
+	cfn-lint infra/batch.yaml
 
 format: ## bring everything into form
 	ruff format

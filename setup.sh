@@ -5,21 +5,24 @@ set -euo pipefail
 cd "$(dirname "$0")"
 purpose=${1:?"usage: setup.sh run|test"}
 
-wanted=$(awk -F '\t' -v purpose="$purpose" 'NR > 1 && ($2 == "run" || $2 == purpose) { print $1 }' packages.tsv)
-missing=()
-for package in $wanted; do
-    if [ "$(dpkg-query --show --showformat '${db:Status-Status}' "$package" 2>/dev/null)" != installed ]; then
+# What is there, however it came, need not be installed: a command that succeeds tells, `command -v PACKAGE` by default.
+missing=() absent=()
+while IFS=$'\t' read -r package needed_by _ test; do
+    [ "$needed_by" = run ] || [ "$needed_by" = "$purpose" ] || continue
+    read -ra there <<<"${test:-command -v $package}"
+    if ! "${there[@]}" >/dev/null 2>&1; then
         missing+=("$package")
+        absent+=("    $package (\`${there[*]}\` fails)")
     fi
-done
+done < <(tail -n +2 packages.tsv)
 
 as_root=()
 [ "$(id -u)" = 0 ] || as_root=(sudo --non-interactive)
 if [ ${#missing[@]} -gt 0 ]; then
     if ! command -v apt-get >/dev/null || { [ "$(id -u)" != 0 ] && ! sudo --non-interactive true 2>/dev/null; }; then
         cat >&2 <<-EXPLANATION
-		These Debian packages are missing, and only root (or sudo) may install them:
-		    ${missing[*]}
+		These are missing, and only root (or sudo) may install Debian's packages of them:
+		$(printf '%s\n' "${absent[@]}")
 		Ask for them:        sudo apt-get install ${missing[*]}
 		or do without root:  README.md, "Without root", has the conda way and the container way.
 		EXPLANATION

@@ -26,6 +26,13 @@ def with_python(command: str, python: str) -> str:
     return command.replace(DEPLOY, f"{python} -m snakemake --deploy-sources")
 
 
+def caching(job: Any, cached: list[str] | None) -> str:
+    """What tells a job to use the cache. Snakemake hands on `--cache` with names of rules, but not without any."""
+    singles = job.jobs if job.is_group() else [job]
+    names = sorted({one.rule.name for one in singles if one.rule.cache and one.rule.cache.output})
+    return f" --cache {' '.join(names)}" if cached == [] and names else ""
+
+
 def identity(job: Any, workdir: str) -> str:
     """Two jobs are the same where rule, files, parameters and code are. Raising mem_mb does not make another job."""
     singles = sorted(job.jobs, key=lambda one: (one.rule.name, str(one.wildcards))) if job.is_group() else [job]

@@ -87,6 +87,7 @@ class Executor(RemoteExecutor):
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
         self.refuse_early()
+        self.trace.event("begin", workflow=self.ledger.workflow, queue=self.settings.queue, state=self.ledger.address)
         self.sender.with_credentials(self.orphans.load)
 
     def run_job(self, job: JobExecutorInterface) -> None:
@@ -137,6 +138,7 @@ class Executor(RemoteExecutor):
 
     def refuse(self, job: Any, why: str) -> None:
         last_attempt(job)
+        self.trace.event("refused", rule=rule_of(job), jobid=job.jobid, reason=why)
         self.report_job_error(SubmittedJobInfo(job), msg=why)
 
     def batch(self, first: tuple[Any, Needs, str]) -> Batch:
@@ -167,6 +169,7 @@ class Executor(RemoteExecutor):
     def submitted(self, batch: Batch, members: Sequence[Any], error: BaseException | None) -> None:
         if error is None:
             self.pace.event()
+            self.trace.submitted(batch, members)
             for flight in list(batch.flights.values()):
                 self.take_off(flight)
             return
@@ -198,6 +201,7 @@ class Executor(RemoteExecutor):
         batch.flights[index] = flight
         self.sender.registry.reserve(batch)
         self.adopted.add(job)
+        self.trace.event("adopted", rule=batch.rule, batch_job=flight.id, jobid=job.jobid)
         self.take_off(flight)
         return True
 
@@ -209,7 +213,7 @@ class Executor(RemoteExecutor):
 
     def get_job_args(self, job: JobExecutorInterface) -> str:
         self.threads_of_job = max(1, job.threads)
-        return super().get_job_args(job)
+        return super().get_job_args(job) + commands.caching(job, self.workflow.workflow_settings.cache)
 
     def get_python_executable(self) -> str:
         usage = self.workflow.storage_settings.shared_fs_usage
@@ -347,6 +351,7 @@ class Executor(RemoteExecutor):
         """End every job that was submitted or may have been, whether or not Snakemake has heard of it."""
         if self.ready:
             with deaf():
+                self.trace.event("cancelled", batch_jobs=[batch.job_id for batch in self.sender.registry.in_air()])
                 self.sender.cancel()
         self.shutdown()
 
@@ -358,6 +363,7 @@ class Executor(RemoteExecutor):
             self.sender.stopping.set()
             self.sender.quietly(self.orphans.leave)
             self.sender.pool.shutdown(wait=True)
+            self.trace.event("end", done=dict(self.progress.done), failed=dict(self.progress.failed))
         super().shutdown()
 
 

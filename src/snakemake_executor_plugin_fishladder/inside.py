@@ -4,6 +4,7 @@ Needs nothing but Python and botocore. Exit code: that of the rule's own command
 """
 
 import contextlib
+import errno
 import json
 import os
 import re
@@ -13,6 +14,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
 from collections.abc import Mapping
@@ -24,6 +26,7 @@ from .states import DISK, UNREACHABLE, VOID, End, claim_key, end_folder
 
 TAIL = 12_000
 EXIT_STATUS = re.compile(r"returned non-zero exit status (\d+)|died with <Signals\.\w+: (\d+)>")
+NO_SPACE = os.strerror(errno.ENOSPC)
 METADATA = "http://169.254.169.254/latest/"
 
 
@@ -155,6 +158,52 @@ def environment(given: Mapping[str, str], folder: Path) -> dict[str, str]:
     return names
 
 
+class ScratchWatch(threading.Thread):
+    """Look twice a second how much scratch is free: when a command has failed, it has cleared away what filled it."""
+
+    def __init__(self, scratch: Path) -> None:
+        super().__init__(daemon=True)
+        self.scratch, self.over = scratch, threading.Event()
+        self.least_mb = free_mb(scratch)
+
+    def run(self) -> None:
+        while not self.over.wait(0.5):
+            self.least_mb = min(self.least_mb, free_mb(self.scratch))
+
+    def __enter__(self) -> "ScratchWatch":
+        self.start()
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.over.set()
+
+
+def free_mb(scratch: Path) -> int:
+    return shutil.disk_usage(scratch).free >> 20
+
+
+def run_in(job: Job, row: Mapping[str, Any], scratch: Path) -> tuple[int, str]:
+    """Run a job's command in a folder of its own, or in the one it shares with the driver; return code and tail."""
+    free, wanted = free_mb(scratch), job.header.get("disk_mb", 0)
+    if wanted > free:
+        tail = f"fishladder: the rule asks for {wanted} MB of scratch, {scratch} has {free} MB free"
+        say(tail)
+        return DISK, tail
+    given = job.header.get("workdir")
+    try:
+        folder = Path(given) if given else Path(tempfile.mkdtemp(prefix="job.", dir=scratch))
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        return DISK, str(error)
+    try:
+        code, tail = job.run(job.header["before"] + row["args"] + job.header["after"], folder)
+    finally:
+        if not given:
+            shutil.rmtree(folder, ignore_errors=True)
+    return rule_code(code, tail), tail
+
+
 def perform(job: Job) -> int:
     row, start = job.fetch(), time.time()
     if (owner := job.claim()) != job.job_id:
@@ -163,19 +212,12 @@ def perform(job: Job) -> int:
     scratch = Path("/scratch") if Path("/scratch").is_dir() else Path(tempfile.gettempdir())
     if scratch.name == "scratch":
         os.environ.setdefault("TMPDIR", str(scratch))
-    given, kills = job.header.get("workdir"), oom_kills()
-    folder = Path(given) if given else Path(tempfile.mkdtemp(prefix="job.", dir=scratch))
-    try:
-        free, wanted = shutil.disk_usage(scratch).free >> 20, job.header.get("disk_mb", 0)
-        if wanted > free:
-            code, tail = DISK, f"fishladder: the rule asks for {wanted} MB of scratch, {scratch} has {free} MB free"
-            say(tail)
-        else:
-            code, tail = job.run(job.header["before"] + row["args"] + job.header["after"], folder)
-            code = rule_code(code, tail)
-    finally:
-        if not given:
-            shutil.rmtree(folder, ignore_errors=True)
+    kills = oom_kills()
+    with ScratchWatch(scratch) as watch:
+        code, tail = run_in(job, row, scratch)
+    if code and (watch.least_mb < 1 or NO_SPACE in tail):
+        code, tail = DISK, f"{tail}\nfishladder: {scratch} was full"
+        say(f"{scratch} was full")
     if job.told_to_stop:  # by Batch: a timeout, a cancelled run, or Spot taking the host back. Batch says which.
         return 143
     job.leave(End(job.index, job.attempt, code, oom_kills() > kills, start, time.time(), peak_mb(), instance()), tail)

@@ -29,6 +29,10 @@ class Ledger:
         self.lock = threading.Lock()
 
     @property
+    def address(self) -> str:
+        return f"s3://{self.bucket}/{self.prefix}"
+
+    @property
     def s3(self) -> Any:
         return self.clients["s3"]
 

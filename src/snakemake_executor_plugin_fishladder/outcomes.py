@@ -20,7 +20,8 @@ ADVICE = {
     "image": "Its image cannot be pulled: check container:, the registry, and that the execution role may read it.",
     "pull": "Its image could not be pulled this time. Use --retries, or your own --fishladder-registry.",
     "timeout": "It ran longer than allowed: raise the rule's `runtime` (minutes) or --fishladder-timeout.",
-    "disk": "Its scratch is too small: lower disk_mb, or give the instances a larger volume (launch template).",
+    "disk": "Its scratch is too small or was full: let disk_mb say what the rule needs, and give the instances a "
+    "larger volume (launch template).",
     "runtime": "Its container finds no Python of ours: check --fishladder-runtime and the instances' launch template.",
     "access": "It cannot reach S3: check what the job role and the network of the instances allow.",
     "container": "Its container cannot start: check mounts, secrets, and the image's entry point and architecture.",

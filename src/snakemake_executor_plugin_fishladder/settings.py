@@ -89,7 +89,10 @@ class ExecutorSettings(ExecutorSettingsBase):
         600,
         "Seconds to wait for renewed credentials before giving up; the jobs run on and are adopted later.",
     )
-    trace: str = setting("fishladder-trace.tsv", "File that gets one row for each attempt of each job; '' for none.")
+    trace: str = setting(
+        "fishladder-trace.tsv",
+        "File that gets one row for each attempt of each job, with events in the .jsonl beside it; '' for none.",
+    )
     preflight: bool = setting(False, "Check account, queue, roles, bucket, images and clock, tell, and end.")
 
 

@@ -1,13 +1,16 @@
-"""One row for each attempt of each job, as tab-separated values."""
+"""One row for each attempt of each job, as tab-separated values; beside it all that happened, as lines of JSON."""
 
 import datetime
+import json
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from .outcomes import Outcome, seconds
-from .registry import Flight
+from .registry import Batch, Flight
 
 COLUMNS = [
     *("submitted", "started", "stopped", "rule", "jobid", "wildcards", "attempt", "batch_attempt", "batch_job"),
@@ -65,22 +68,36 @@ def rows(flight: Flight, outcome: Outcome, tags: Mapping[str, str]) -> Iterator[
 
 
 class Trace:
+    """Appends to `path` (rows) and to the file of its name with .jsonl (events); to nothing where it is None."""
+
     def __init__(self, path: Path | None, tags: Mapping[str, str]) -> None:
         self.path, self.tags, self.lock = path, tags, threading.Lock()
-        self.file: Any = None
+        self.files: dict[str, TextIO] = {}
 
     def write(self, flight: Flight, outcome: Outcome) -> None:
-        if self.path is None:
-            return
+        """The attempts of a job that has ended, as rows and as events."""
+        for row in rows(flight, outcome, self.tags) if self.path else ():
+            self.append(".tsv", "\t".join(clean(row.get(column, "")) for column in COLUMNS))
+            self.event("ended", **{name: value for name, value in row.items() if value != ""})
+
+    def event(self, event: str, **facts: Any) -> None:
+        if self.path:
+            told = {"time": moment(time.time()), "event": event, **facts}
+            self.append(".jsonl", json.dumps(told, separators=(",", ":"), default=str))
+
+    def submitted(self, batch: Batch, jobs: Iterable[Any]) -> None:
+        needs = {name: value for name, value in asdict(batch.needs).items() if value}
+        self.event("submitted", rule=batch.rule, batch_job=batch.job_id, jobids=[job.jobid for job in jobs], **needs)
+
+    def append(self, end: str, line: str) -> None:
         with self.lock:
-            if self.file is None:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-                self.file = self.path.open("a")
-                if not self.file.tell():
-                    print(*COLUMNS, sep="\t", file=self.file)
-            for row in rows(flight, outcome, self.tags):
-                print(*(clean(row.get(column, "")) for column in COLUMNS), sep="\t", file=self.file)
-            self.file.flush()
+            if end not in self.files:
+                path = self.path if end == ".tsv" else self.path.with_suffix(end)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                self.files[end] = file = path.open("a")
+                if end == ".tsv" and not file.tell():
+                    print(*COLUMNS, sep="\t", file=file)
+            print(line, file=self.files[end], flush=True)
 
 
 def clean(value: Any) -> str:

@@ -129,7 +129,8 @@ class BatchServer:
     may return a Fault for an attempt. `trouble(call, key)` may name a Trouble for an API call of an access key, of
     which `calls` counts all by kind (SubmitJob is `submitjob`, an S3 call is `s3:PUT`). `hold`: while set, no job
     leaves RUNNABLE. `answer(job_id)` is called after a SubmitJob was carried out, and may take its time. `started`
-    counts attempts by job id. A subclass that overrides `once` may run an attempt in a real container.
+    counts attempts by job id. `credentials` is what jobs act with, as Batch gives them those of the job role. A
+    subclass that overrides `once` may run an attempt in a real container.
     """
 
     slots: int = 2
@@ -141,6 +142,7 @@ class BatchServer:
     started: Counter = field(default_factory=Counter)
     calls: Counter = field(default_factory=Counter)
     jobs: dict[str, Job] = field(default_factory=dict)
+    credentials: dict[str, str] = field(default_factory=lambda: dict(CREDENTIALS))
 
     def start(self) -> "BatchServer":
         default_user_config["batch"]["use_docker"] = False
@@ -319,7 +321,7 @@ class BatchServer:
             process = subprocess.Popen(
                 command,
                 cwd=folder,
-                env={"PATH": os.environ["PATH"], "PYTHONPATH": str(SRC), **CREDENTIALS, **environment},
+                env={"PATH": os.environ["PATH"], "PYTHONPATH": str(SRC), **self.credentials, **environment},
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,

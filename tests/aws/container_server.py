@@ -11,7 +11,8 @@ from typing import Any
 
 from moto.batch.models import Job
 
-from tests.aws.batch_server import CREDENTIALS, BatchServer
+from snakemake_executor_plugin_fishladder.job_definitions import SCRATCH
+from tests.aws.batch_server import BatchServer
 from tests.aws.podman import Engine
 
 ENDED = "Essential container in task exited"
@@ -19,10 +20,15 @@ ENDED = "Essential container in task exited"
 
 @dataclass(eq=False)
 class ContainerServer(BatchServer):
-    """BatchServer with containers. `images`: which image here stands for which of a registry."""
+    """BatchServer with containers.
+
+    `images`: which image here stands for which of a registry. `scratch_mb`: the size of a scratch volume of each job's
+    own, in place of what it mounts there.
+    """
 
     engine: Engine | None = None
     images: Mapping[str, str] = field(default_factory=dict)
+    scratch_mb: int | None = None
     ran: list[tuple[str, str]] = field(default_factory=list)
 
     def once(self, job: Job, index: int | None, attempt: int) -> tuple[int | None, str, str]:
@@ -57,11 +63,14 @@ class ContainerServer(BatchServer):
         environment |= {"AWS_BATCH_JOB_ID": job.job_id, "AWS_BATCH_JOB_ATTEMPT": str(attempt)}
         if index is not None:
             environment["AWS_BATCH_JOB_ARRAY_INDEX"] = str(index)
-        for key, value in {**CREDENTIALS, **environment}.items():
+        for key, value in {**self.credentials, **environment}.items():
             words += ["--env", f"{key}={value}"]
         hosts = {one["name"]: one["host"]["sourcePath"] for one in job._get_container_property("volumes", [])}
         for mount in job._get_container_property("mountPoints", []):
             mode = "ro" if mount.get("readOnly") else "rw"
+            if self.scratch_mb and mount["containerPath"] == SCRATCH:
+                words += ["--tmpfs", f"{SCRATCH}:rw,mode=1777,size={self.scratch_mb}m"]
+                continue
             words += ["--volume", f"{hosts[mount['sourceVolume']]}:{mount['containerPath']}:{mode}"]
         if memory := self.memory_mb(job):
             words += ["--memory", f"{memory}m"]

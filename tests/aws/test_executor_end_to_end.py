@@ -1,6 +1,7 @@
 """Whole runs of Snakemake through moto's Batch, jobs as processes of this machine."""
 
 import csv
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -50,6 +51,19 @@ def test_three_rules_go_through_batch_and_leave_nothing_behind(batch_server, tmp
         assert row["submitted"] <= row["started"] <= row["stopped"]
         assert (row["outcome"], row["exit"], row["memory_asked_mb"]) == ("success", "0", "500")
         assert int(row["memory_used_mb"]) > 0
+
+    events = [json.loads(line) for line in Path(tmp_path, "fishladder-trace.jsonl").read_text().splitlines()]
+    assert [event["event"] for event in events if event["event"] != "ended"] == ["begin", *["submitted"] * 3, "end"]
+    sent = [event for event in events if event["event"] == "submitted"]
+    assert [(event["rule"], len(event["jobids"])) for event in sent] == [("make", 3), ("join", 1), ("last", 1)]
+    assert sent[0]["memory_mb"] == 500
+    told = [event for event in events if event["event"] == "ended"]
+    # Each row is an event too, with the same facts.
+    assert [{key: value for key, value in row.items() if value} for row in rows] == [
+        {key: str(value) for key, value in event.items() if key not in ("time", "event") and str(value)}
+        for event in told
+    ]
+    assert events[-1]["done"] == {"make": 3, "join": 1, "last": 1}
 
 
 def test_a_second_run_registers_nothing(batch_server, tmp_path):

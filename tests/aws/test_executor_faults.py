@@ -1,12 +1,16 @@
 """What goes wrong in the cloud: after each fault no job is lost, none is run twice, none is left running."""
 
+import csv
+import json
 import os
 import random
+import re
 import signal
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
 
+from snakemake_executor_plugin_fishladder.manifest import ENVIRONMENT_NAME, Reference, unpack
 from tests.aws import driver, stub_job
 from tests.aws.batch_server import ANSWER_LOST, BROKEN, EXPIRED, HOST_GONE, NOTHING_LISTED, THROTTLED, Fault
 
@@ -151,6 +155,8 @@ def test_files_removed_after_a_kill_are_made_again(batch_server, tmp_path):
 
 def end_of_cancelled_run(server, process, folder) -> None:
     assert process.wait(60) != 0
+    events = [json.loads(line) for line in (folder / "fishladder-trace.jsonl").read_text().splitlines()]
+    assert events[-1]["event"] == "cancelled"
     assert server.active() == [], (folder / "driver.log").read_text()[-3000:]
     assert left_open(server) == []
 
@@ -199,19 +205,37 @@ def test_expired_credentials_end_the_driver_and_no_job(batch_server, tmp_path):
     assert batch_server.calls["submitjob"] == 1
 
 
+def number_of(server, job) -> str:
+    """Which job of the workflow a Batch job is. Snakemake hands them over in any order, so an index does not tell."""
+    environment = {pair["name"]: pair["value"] for pair in job._get_container_property("environment", [])}
+    place = Reference.parse(environment[ENVIRONMENT_NAME])
+    _, rows = unpack(server.client("s3").get_object(Bucket=place.bucket, Key=place.key)["Body"].read())
+    return re.search(r"make:i=(\d+)", rows[int(job.job_id.partition(":")[2] or 0)]["args"])[1]
+
+
 def test_out_of_memory_is_tried_again_with_more_and_a_user_error_is_not(batch_server, tmp_path):
     python = stub_job.prepare(tmp_path, 2, act="if number == '1': print('no such gene'); sys.exit(3)")
     killed = Fault(after=0.2, reason="OutOfMemoryError: Container killed due to memory usage", code=137)
-    batch_server.fault = lambda job, attempt: killed if job.job_id.endswith(":0") else None
+    first = {"0"}
+
+    def fault(job, attempt: int) -> Fault | None:
+        number = number_of(batch_server, job)
+        if number not in first:
+            return None
+        first.remove(number)
+        return killed
+
+    batch_server.fault = fault
     code, said = driver.run(tmp_path, "--retries", "2", "--keep-going", python=python)
 
     assert code != 0
     assert len(stub_job.runs(tmp_path)[1]) == 1  # the user's error: once
     assert stub_job.lost(tmp_path, 2) == [1]  # the one that ran out of memory has made it
-    trace = (tmp_path / "fishladder-trace.tsv").read_text()
-    assert [line.split("\t")[13] for line in trace.splitlines() if "oom" in line or "success" in line] == [
-        "500",
-        "1000",
+    rows = list(csv.DictReader((tmp_path / "fishladder-trace.tsv").open(), delimiter="\t"))
+    assert sorted((row["wildcards"], row["attempt"], row["memory_asked_mb"], row["outcome"]) for row in rows) == [
+        ("i=0", "1", "500", "oom"),
+        ("i=0", "2", "1000", "success"),
+        ("i=1", "1", "500", "user"),
     ]
     for words in ("exit code: 3", "no such gene", "It is not tried again", "#jobs/detail/", "attempt 1 of 3"):
         assert words in said

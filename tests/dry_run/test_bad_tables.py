@@ -1,11 +1,15 @@
 """What a new user sees of each mistake: one message with file, row, column and remedy, all at once, nothing run."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from _reach import unreachable
 
-from tests.dry_run.snakemake_cli import planned, snakemake, write_tables
+from tests.dry_run.snakemake_cli import ROOT, planned, snakemake, write_tables
+from tests.unit.loopback import serve
 
 ORGANISMS = {"homo_sapiens": "EnsemblVertebrates", "saccharomyces_cerevisiae": "EnsemblFungi"}
 
@@ -40,7 +44,7 @@ def test_tells_the_mistakes_of_all_files_at_once(tmp_path):
         (tmp_path / "reads" / f"{name}.fq").touch()
     messages = stopped(tmp_path, "--config", "colour=red")
     expected = [
-        "config/config.yaml or the command line, key colour: no such key; known: organisms, lock, samples, pathvars",
+        "config/config.yaml or the command line, key colour: no such key; known: organisms, lock, samples, ",
         "config/config.yaml, row 2, key index.decoy: no such key; did you mean decoys?",
         "config/config.yaml, row 2, key index.kmers, item 2: 24 is not allowed; write another",
         'config/config.yaml, row 2, key index.kmers, item 3: "23" is text; write a whole number without quotes',
@@ -62,6 +66,15 @@ def test_tells_the_mistakes_of_all_files_at_once(tmp_path):
     ]
     assert [message[: len(start)] for message, start in zip(messages, expected, strict=False)] == expected
     assert len(messages) == len(expected)
+
+
+def test_an_organism_is_suggested_as_the_table_of_organisms_writes_it(tmp_path):
+    write_tables(tmp_path, {"Homo_Sapiens": "EnsemblVertebrates"}, {"a": "homo_sapien"})
+    (message,) = stopped(tmp_path)
+    assert message == (
+        "config/samples.tsv, row 2, column organism: the table of organisms has no 'homo_sapien'; did you mean "
+        "Homo_Sapiens? (known: Homo_Sapiens); if it is right, add it there and run `snakemake lock`"
+    )
 
 
 def test_names_files_that_are_missing_or_no_tables(tmp_path):
@@ -112,3 +125,73 @@ def test_takes_tables_as_a_spreadsheet_on_windows_writes_them_and_spaces_in_path
     run = snakemake(folder, "-n")
     assert {"quantify sample=a", "merge_counts organism=homo_sapiens"} <= planned(run)
     assert "input: my reads/a 1.fq, my reads/a 2.fq" in run.stdout
+
+
+def test_lock_without_network_ends_at_once_with_one_message_which_is_in_its_log_too(tmp_path):
+    write_tables(tmp_path, ORGANISMS, {}, 'ensembl: {rest: "http://127.0.0.1:9"}\n')
+    run = snakemake(tmp_path, "lock")
+    assert run.returncode == 1
+    message = (
+        "127.0.0.1:9 cannot be reached (Failed to establish a new connection: [Errno 111] Connection refused); is "
+        "there a network? The addresses are the keys below `ensembl` in config/config.yaml\n"
+        "the lock is left as it was\n"
+    )
+    assert (tmp_path / "logs/lock.txt").read_text() == message
+    assert (run.stdout + run.stderr).count(message) == 1
+    assert "Traceback" not in run.stderr and "organisms.tsv, row" not in run.stderr
+
+
+def test_reads_on_a_server_that_cannot_be_reached_are_told_once_with_row_and_column(tmp_path):
+    write_tables(tmp_path, ORGANISMS, {"a": "homo_sapiens", "b": "homo_sapiens", "c": "homo_sapiens"})
+    table = tmp_path / "config" / "samples.tsv"
+    table.write_text(re.sub(r"reads/([bc])", r"http://127.0.0.1:9/\1", table.read_text()))
+    (message,) = stopped(tmp_path)
+    assert message == (
+        "config/samples.tsv, row 3, column fq1: http://127.0.0.1:9/b.fq cannot be reached (nor 1 more in this "
+        "table), as 127.0.0.1:9 does not answer ([Errno 111] Connection refused); is there a network, and is the "
+        "address right?"
+    )
+
+
+def test_a_server_that_answers_anything_is_reached():
+    with serve() as site:
+        site.pages["/here"] = b"x"
+        site.failures["/broken"] = [(500, {})]
+        urls = [f"{site.address}/{name}" for name in ("here", "nowhere", "broken")]
+        assert unreachable([*urls, "http://127.0.0.1:9/x"]) == {
+            "http://127.0.0.1:9/x": "[Errno 111] Connection refused"
+        }
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        (
+            "results/quant/nope/record.json",
+            "there is no sample in config/samples.tsv called 'nope'; known: liver_1, liver_2",
+        ),
+        (
+            "results/quant/liver_11/quant.sf",
+            "there is no sample in config/samples.tsv called 'liver_11'; did you mean liver_1 or liver_2? (known",
+        ),
+        (
+            "results/counts/homo_sapien.gene_counts.tsv",
+            "there is no organism in config/organisms.lock.tsv called 'homo_sapien'; did you mean homo_sapiens? (known",
+        ),
+    ],
+)
+def test_a_target_of_something_unknown_is_told_with_what_is_known(tmp_path, target, expected):
+    write_tables(tmp_path, ORGANISMS, {"liver_1": "homo_sapiens", "liver_2": "homo_sapiens"})
+    (message,) = stopped(tmp_path, target)
+    assert message.startswith(expected)
+
+
+def test_the_graph_of_an_unknown_sample_is_refused_with_the_names_that_are_known(tmp_path):
+    write_tables(tmp_path, ORGANISMS, {"liver_1": "homo_sapiens"})
+    script, options = ROOT / "workflow/scripts/draw_dag.py", ["--", "--snakefile", str(ROOT / "workflow/Snakefile")]
+    run = subprocess.run(
+        [sys.executable, script, "dag", "nope", *options], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert run.returncode == 1
+    assert "there is no sample in config/samples.tsv called 'nope'; known: liver_1" in run.stderr
+    assert "Traceback" not in run.stderr and "KeyError" not in run.stderr

@@ -12,7 +12,7 @@ ORGANISMS = {"homo_sapiens": "EnsemblVertebrates", "saccharomyces_cerevisiae": "
 SAMPLES = {"h1": "homo_sapiens", "y1": "Saccharomyces cerevisiae"}
 # Of everything, or of all samples of an organism.
 OF_ALL = {"all", "summarise_for_multiqc", "multiqc", "write_report", "judge_run"}
-TEMPORARY = re.compile(r"/trimmed$|\.k\d+$")
+TEMPORARY = re.compile(r"/trimmed$|\.k\d+\.tar$")
 
 
 @pytest.fixture(scope="module")
@@ -20,12 +20,17 @@ def built(tmp_path_factory) -> Path:
     """Make a folder where all is built, as Snakemake sees it: empty files that it has a record of."""
     folder = tmp_path_factory.mktemp("a run")
     write_tables(folder, ORGANISMS, SAMPLES)
+    build(folder)
+    return folder
+
+
+def build(folder: Path) -> None:
     lines = snakemake(folder, "--summary").stdout.splitlines()
     header = next(number for number, line in enumerate(lines) if line.startswith("output_file\t"))
     outputs = [folder / line.split("\t")[0] for line in lines[header + 1 :] if "\t" in line]
     for output in outputs:
         output.parent.mkdir(parents=True, exist_ok=True)
-        if output.suffix in {"", ".k23", ".k31"}:
+        if not output.suffix:
             output.mkdir(exist_ok=True)
         else:
             output.touch()
@@ -36,7 +41,24 @@ def built(tmp_path_factory) -> Path:
     for output in outputs:
         if TEMPORARY.search(str(output)):
             shutil.rmtree(output, ignore_errors=True)
-    return folder
+            output.unlink(missing_ok=True)
+
+
+def test_another_k_for_short_reads_leaves_samples_of_known_long_reads_alone(tmp_path):
+    long = {"h1": "homo_sapiens", "h2": "homo_sapiens"}
+    write_tables(tmp_path, ORGANISMS, long)
+    table = tmp_path / "config" / "samples.tsv"
+    rows = [
+        f"{row}\t{length}"
+        for row, length in zip(table.read_text().splitlines(), ("read_length", "100", ""), strict=True)
+    ]
+    table.write_text("\n".join(rows) + "\n")
+    build(tmp_path)
+    assert planned(snakemake(tmp_path, "-n")) == set()
+    (tmp_path / "config" / "config.yaml").write_text("index: {kmers: [31, 25]}\n")
+    jobs = planned(snakemake(tmp_path, "-n"))
+    assert {"quantify sample=h2", "trim_reads sample=h2"} <= jobs
+    assert not [job for job in jobs if job.endswith("sample=h1")]
 
 
 def test_adds_an_organism_of_another_division_and_samples_and_builds_nothing_again(built):

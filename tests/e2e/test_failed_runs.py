@@ -132,7 +132,7 @@ EXPECTED = {
 
 
 def test_the_last_lines_of_a_failed_run_name_what_failed_and_why(runs):
-    end = runs.first[runs.first.rindex("what failed:") :]
+    end = runs.first[runs.first.rindex("what failed") :]
     for subject, reason in EXPECTED.items():
         assert f"\n  {subject}: {reason}" in end, end
     assert "results/report/unfinished.html" in end
@@ -174,3 +174,18 @@ def test_when_all_is_mended_the_run_passes_with_a_verdict_and_a_front_page(runs)
     assert runs.third.returncode == 0, runs.third.stderr
     assert (runs.folder / "results/report/verdict.txt").read_text().startswith("all 3 samples came through")
     assert "wrong" not in (runs.folder / "results/report/index.html").read_text().split("<script>")[0]
+
+
+def test_a_page_that_cannot_be_written_hides_nothing_of_what_failed(tmp_path):
+    make_all(tmp_path, Wishes(genome_size=30_000, fungus_size=60_000, samples=0), "reads")
+    own_files(tmp_path)
+    (tmp_path / "config/config.yaml").write_text("{trim: {enabled: true}}\n")
+    write_tables(tmp_path, ("cut",), ())
+    assert snakemake(tmp_path, "lock").returncode == 0
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results/report").touch()  # as good as a disk that is full
+    failed = snakemake(tmp_path, "results/reference/cut/v1.own/annotation.gtf.gz")
+    end = failed.stderr[failed.stderr.rindex("what failed") :]
+    assert f"\n  clean_annotation cut: {EXPECTED['clean_annotation cut']}" in end
+    assert "results/report/unfinished.html cannot be written: File exists" in end
+    assert "Traceback" not in failed.stderr

@@ -37,6 +37,8 @@ SAMPLES = {  # organism, k that refine.bio would take, reads
         for n in range(1, 5)
     },
 }
+# The same reads in three lanes, one of them plain and without a line end at its end.
+LANES = {"yeast_se_lanes": "yeast_se", "gut_lanes": "gut"}
 FLAGS = [
     "--libType",
     "A",
@@ -61,6 +63,18 @@ def run(*command: object, folder: Path | None = None) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def split(reads: Path, to: Path) -> list[Path]:
+    """Write reads as three lanes of different size."""
+    lines = gzip.decompress(reads.read_bytes()).splitlines(keepends=True)
+    first, second = len(lines) // 4 // 2 * 4, len(lines) // 4 * 3 // 4 * 4
+    to.parent.mkdir(exist_ok=True)
+    lanes = [to.with_name(f"{to.name}_L{n}.fq{end}") for n, end in ((1, ".gz"), (2, ""), (3, ".gz"))]
+    lanes[0].write_bytes(gzip.compress(b"".join(lines[:first]), 1))
+    lanes[1].write_bytes(b"".join(lines[first:second]).rstrip(b"\n"))
+    lanes[2].write_bytes(gzip.compress(b"".join(lines[second:]), 1))
+    return lanes
+
+
 def write_tables(folder: Path) -> None:
     (folder / "config").mkdir()
     rows = [f"{name}\tv1\t{find(genome)}\t{find(gtf)}" for name, (genome, gtf) in ORGANISMS.items()]
@@ -69,7 +83,14 @@ def write_tables(folder: Path) -> None:
         "\t".join([name, organism, *(str(DATA / read) for read in reads)]) + "\t" * (2 - len(reads))
         for name, (organism, _, *reads) in SAMPLES.items()
     ]
-    (folder / "config/samples.tsv").write_text("\n".join(["sample\torganism\tfq1\tfq2", *rows]) + "\n")
+    rows = [f"{row}\t1" for row in rows]
+    for name, whole in LANES.items():
+        organism, _, *reads = SAMPLES[whole]
+        mates = [split(DATA / read, folder / f"reads/{name}_{n}") for n, read in enumerate(reads, start=1)]
+        for lane, files in enumerate(zip(*mates, strict=True), start=1):
+            paths = "\t".join(str(file.relative_to(folder)) for file in files) + "\t" * (2 - len(files))
+            rows.append(f"{name}\t{organism}\t{paths}\t{lane}")
+    (folder / "config/samples.tsv").write_text("\n".join(["sample\torganism\tfq1\tfq2\tlane", *rows]) + "\n")
     (folder / "config/config.yaml").write_text("trim: {}\n")
 
 
@@ -144,6 +165,34 @@ def test_quantities_agree_with_salmon_run_by_hand_as_closely_as_two_runs_by_hand
     # Two runs by hand differ by chance: by 1e-4 or, as indices put equal transcripts in another order, by up to 2.5e-3.
     assert max(from_ours) <= max(2 * between_hands, 5e-3)
     assert max(rates) - min(rates) <= 0.1
+
+
+def records(trimmed: Path) -> list[list[bytes]]:
+    """The reads of a trimmed sample, mates together, in an order of their own: fastp's threads may change theirs."""
+    mates = [gzip.decompress(path.read_bytes()).splitlines() for path in sorted(trimmed.glob("R?.fastq.gz"))]
+    return sorted([line for lines in mates for line in lines[n : n + 4]] for n in range(0, len(mates[0]), 4))
+
+
+@pytest.mark.parametrize("sample", ["yeast_se", "yeast_pe", "gut", "fly1"])
+def test_the_trimmed_reads_are_those_of_fastp_run_by_hand_on_the_raw_reads(job, tmp_path, sample):
+    _, _, *reads = SAMPLES[sample]
+    options = [word for n, read in enumerate(reads, start=1) for word in (f"--in{n}", DATA / read)]
+    options += [word for n in range(1, len(reads) + 1) for word in (f"--out{n}", tmp_path / f"R{n}.fastq.gz")]
+    run("fastp", *options, "--json", tmp_path / "fastp.json", "--html", "/dev/null")
+    by_hand = records(tmp_path)
+    assert records(job / f"quant/{sample}/trimmed") == by_hand
+    assert len(by_hand) > 1000
+
+
+@pytest.mark.parametrize("sample", LANES)
+def test_real_reads_in_several_lanes_are_trimmed_and_quantified_as_in_one(job, sample):
+    whole = LANES[sample]
+    assert records(job / f"quant/{sample}/trimmed") == records(job / f"quant/{whole}/trimmed")
+    in_lanes, in_one = (json.loads((job / f"quant/{name}/record.json").read_text()) for name in (sample, whole))
+    for key in ("success", "reads", "mean_read_length", "k", "processed"):
+        assert in_lanes[key] == in_one[key]
+    assert in_lanes["mapping_rate"] == pytest.approx(in_one["mapping_rate"], abs=0.1)
+    assert ours(job, sample).differs(ours(job, whole)) < 5e-3
 
 
 def test_the_flies_gene_counts_are_those_of_tximports_rule(job):

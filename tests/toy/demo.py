@@ -1,6 +1,7 @@
 """The whole main job on toy data: `python -m tests.toy.demo DIRECTORY`. Run again, it does what is left to do."""
 
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -34,7 +35,19 @@ def lay_out(directory: Path) -> None:
 
 
 def snakemake(directory: Path, *arguments: str) -> None:
-    subprocess.run(["snakemake", "--snakefile", SNAKEFILE, *arguments], cwd=directory, check=True)
+    """Run Snakemake and tell each tenth of its way; where it fails, tell all that it said."""
+    command = ["snakemake", "--snakefile", str(SNAKEFILE), *arguments]
+    print(" ".join(["snakemake", *arguments]), flush=True)
+    said, told = [], 0
+    with subprocess.Popen(command, cwd=directory, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as run:
+        for line in run.stdout:
+            said.append(line)
+            progress = re.match(r"\d+ of \d+ steps \((\d+)%\) done", line)
+            if progress and (tenth := int(progress[1]) // 10) > told:
+                told = tenth
+                print(f"  {line.strip()}", flush=True)
+    if run.returncode:
+        sys.exit(f"{''.join(said)}\nthe demo failed (`{' '.join(command)}`, code {run.returncode}); see above")
 
 
 def findings(directory: Path) -> str:
@@ -66,12 +79,9 @@ def toy_port(directory: Path) -> int:
 
 
 def run(directory: Path) -> None:
-    try:
-        if not (directory / "config" / "organisms.lock.tsv").exists():
-            snakemake(directory, "lock")
-        snakemake(directory)
-    except subprocess.CalledProcessError as error:
-        sys.exit(f"the demo failed (`{' '.join(map(str, error.cmd))}`, code {error.returncode}); see above")
+    if not (directory / "config" / "organisms.lock.tsv").exists():
+        snakemake(directory, "lock")
+    snakemake(directory)
 
 
 def main(directory: Path) -> None:

@@ -155,12 +155,12 @@ def test_reads_and_bases_are_counted_exactly(tmp_path_factory, lengths, zipped, 
 
 
 def test_a_sound_sample_leaves_its_numbers(put, tmp_path):
-    main([put("x.fq", MATES[0])], [], tmp_path / "out")
+    main([put("x.fq", MATES[0])], [], tmp_path / "out", ["x.fq"])
     left = json.loads((tmp_path / "out/reads.json").read_text())
     assert left.items() >= WHOLE.items()
 
 
 def test_a_broken_sample_leaves_its_reason(put, tmp_path):
-    main([put("x.fq", b"")], [], tmp_path / "out")
-    assert (tmp_path / "out/failed.txt").read_text().startswith("check_reads: ")
+    main([put("x.fq", b"")], [], tmp_path / "out", ["reads/my x.fq"])
+    assert (tmp_path / "out/failed.txt").read_text().startswith("check_reads: reads/my x.fq holds no reads; ")
     assert json.loads((tmp_path / "out/reads.json").read_text())["success"] is False

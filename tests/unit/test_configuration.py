@@ -93,6 +93,10 @@ def test_says_what_is_wrong_and_what_to_do(tmp_path, text, expected):
             "a: b\nindex\n",
             ", row 3: this is not YAML (could not find expected ':'); look at its colon, quotes and indent",
         ),
+        (
+            "index:\n  kmers: [31, 23\ntrim: {enabled: true}\n",
+            ", row 2: this is not YAML (did not find expected ',' or ']'); look at its colon, quotes",
+        ),
         ('samples: "a', ", row 1: this is not YAML (found unexpected end of stream); look at its colon, quotes and"),
         ("\n# nothing\n", ": the file is empty; write one key or more, as in samples: config/samples.tsv"),
         ("- a", ", row 1: no key found; write each key with a colon and its value"),

@@ -113,6 +113,13 @@ def test_draws_a_real_workflow(tmp_path: Path):
     jobs = (tmp_path / "dag/sample.one.svg").read_text()
     assert "s: one" in jobs and "two" not in jobs
 
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config/config.yaml").write_text("pathvars: {results: elsewhere}\n")
+    text = (tmp_path / "Snakefile").read_text().replace("results/", "elsewhere/")
+    (tmp_path / "Snakefile").write_text(text)
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+
     command[3] = "three"
     (tmp_path / "Snakefile").write_text("rule all:\n    input: 'missing'\n")
     run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)

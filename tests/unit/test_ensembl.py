@@ -7,7 +7,6 @@ import pytest
 from _ensembl import Ensembl, LackingError, assembly_of, choose_annotation, choose_genome, clean_assembly
 from _ensembl_answers import (
     collection_of,
-    key,
     parse_checksums,
     parse_division,
     parse_main,
@@ -15,8 +14,9 @@ from _ensembl_answers import (
     parse_table,
     species_from_name,
 )
+from _genomes import organism_key
 from _tables import cell_problem
-from _web import AbsentError, Retry, Web, WebError, checksum
+from _web import AbsentError, Retry, UnreachableError, Web, WebError, checksum
 from hypothesis import given
 from hypothesis import strategies as st
 from yaml import safe_load
@@ -61,7 +61,7 @@ def test_reads_every_genome_of_the_real_answers_with_a_name_a_species_and_an_ass
     )
     for genome in (genome for genomes in found.values() for genome in genomes):
         assert genome.name and genome.species and genome.assembly and genome.taxon_id.isdigit(), genome
-        assert key(genome.name) in genome.names and key(genome.assembly) in genome.assemblies
+        assert organism_key(genome.name) in genome.names and organism_key(genome.assembly) in genome.assemblies
 
 
 @REAL
@@ -98,7 +98,7 @@ def test_reads_the_older_table_with_other_columns():
     }
     assert len(table) == 62
     assert table["aegilops_tauschii"].assembly == "Aet v4.0"
-    assert {key("Aet_v4.0"), "gca_002575655.1", "gca_002575655"} <= table["aegilops_tauschii"].assemblies
+    assert {organism_key("Aet_v4.0"), "gca_002575655.1", "gca_002575655"} <= table["aegilops_tauschii"].assemblies
     assert not any(genome.collection for genome in table.values())
 
 
@@ -192,8 +192,8 @@ def test_the_strains_of_the_mouse_do_not_answer_to_its_species():
         },
         "url",
     )
-    assert key("Mus musculus") in mouse.names
-    assert key("Mus musculus") not in strain.names
+    assert organism_key("Mus musculus") in mouse.names
+    assert organism_key("Mus musculus") not in strain.names
     assert (strain.species, strain.accession) == ("Mus musculus", "")
 
 
@@ -317,11 +317,34 @@ def test_what_is_not_there_is_not_asked_for_again():
         assert site.asked["GET", "/x"] == 1
 
 
-def test_no_server_is_an_error_with_its_address():
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("http://127.0.0.1:9/x", r"127.0.0.1:9 cannot be reached \(Failed to establish .* Connection refused\)"),
+        ("http://no-such-host.invalid/x", r"no-such-host.invalid cannot be reached \(Failed to resolve "),
+    ],
+)
+def test_a_server_that_was_never_reached_is_given_up_at_once(address, expected, monkeypatch):
+    waits: list[float] = []
+    monkeypatch.setattr("time.sleep", waits.append)
+    with pytest.raises(UnreachableError, match=expected):
+        Web(attempts=6, backoff=10).text(address)
+    assert waits == []
+
+
+def test_a_server_that_goes_away_is_waited_for(monkeypatch):
+    web = Web(attempts=3, backoff=1)
     with serve() as site:
+        site.pages["/x"] = b"here"
+        assert web.text(f"{site.address}/x") == "here"
         address = site.address
-    with pytest.raises(WebError, match=f"{address}/x: no answer"):
-        Web(attempts=2, backoff=0.01).text(f"{address}/x")
+    web.session.close()
+    waits: list[float] = []
+    monkeypatch.setattr("time.sleep", waits.append)
+    with pytest.raises(WebError, match=f"{address}/x: no answer .*Connection refused") as error:
+        web.text(f"{address}/x")
+    assert not isinstance(error.value, UnreachableError)
+    assert waits == [2, 4]
 
 
 def test_an_answer_that_is_not_json_is_an_error_with_its_address():

@@ -46,6 +46,6 @@ def test_says_what_failed_a_line_each_and_counts_the_rest(tmp_path):
     assert samples == [("b", "check_reads: b.fq is cut")]
     jobs = [FailedJob("salmon_index", "yeast", "bad_alloc", "", None)] * 120
     lines = say(jobs, samples).split("\n")
-    assert lines[:2] == ["what failed:", "  salmon_index yeast: bad_alloc"]
+    assert lines[:2] == ["what failed, with the last words of each log:", "  salmon_index yeast: bad_alloc"]
     assert lines[-1] == "  ... and 21 more"
     assert say(jobs[:1], samples).split("\n")[-1] == "  sample b: check_reads: b.fq is cut"

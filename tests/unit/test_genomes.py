@@ -97,15 +97,20 @@ def test_knows_an_organism_by_its_own_name_and_by_what_was_asked_for(tmp_path):
             "division: the lock has EnsemblFungi; if the table is right, run `snakemake lock`",
         ),
         ("Yeast\tEnsemblFungi\t057", "release: '057' is not allowed; a release number, or latest"),
-        ("Yeast\tEnsembl", "division: 'Ensembl' is not allowed; did you mean EnsemblFungi"),
+        ("Yeast\tEnsembl", "division: 'Ensembl' is not allowed; known: EnsemblVertebrates, EnsemblPlants, EnsemblF"),
         ("Ye%st\tEnsemblFungi", "organism: 'Ye%st' is not allowed; Ensembl's production name"),
         ("Yeast\tEnsemblFungi\t\tR?", "assembly: 'R?' is not allowed; which assembly"),
         ("Yeast\t\t\t\ta{b}.fa\tb.gtf", "genome: 'a{b}.fa' is not allowed; your own genome, a FASTA file"),
         ("Yeast\t\t\t\ta.fa\t-b.gtf", "annotation: '-b.gtf' is not allowed; your own annotation, a GTF file"),
-        ("Yeast", "division: empty; name Ensembl's division, or give your own genome and annotation"),
+        ("Yeast", "division: empty; write one of EnsemblVertebrates, EnsemblPlants, "),
         ("Yeast\t\t\t\ta.fa", "annotation: empty, but genome is given; give both files, or neither"),
         ("Yeast\t\t\t\t\ta.gtf", "genome: empty, but annotation is given; give both files, or neither"),
         ("Yeast\tEnsemblFungi\t\t\ta.fa\ta.gtf", "division: leave it empty beside your own genome, or remove genome"),
+        ("E. coli\t\t\t\ta.fa\ta.gtf", "organism: 'E. coli' names files, in which '.' cannot stand; write 'E_coli'"),
+        (
+            "E coli\t\t\tv 1 (b)\ta.fa\ta.gtf",
+            "assembly: 'v 1 (b)' names files, in which '(' cannot stand; write 'v_1_b'",
+        ),
         ("*\t\t\t\ta.fa\ta.gtf", "organism: * is for Ensembl's divisions; give your own genome a name"),
         ("*\tEnsemblFungi\t\tR64", "assembly: leave it empty for a whole division (*)"),
     ],
@@ -126,7 +131,6 @@ def test_refuses_an_organism_that_is_asked_for_twice(tmp_path):
     lock = [locked(), locked("x", "*")]
     _, problems = read(tmp_path, YEAST, "Saccharomyces cerevisiae\tEnsemblFungi", "*\tEnsemblFungi", lock=lock)
     assert problems == [
-        "organisms.tsv, row 2, column organism: row 4 (*) asks for all of EnsemblFungi; remove one of the two rows",
         "organisms.tsv, row 3, column organism: row 2 asks for 'Saccharomyces cerevisiae', too; remove one of the two "
         "rows",
     ]

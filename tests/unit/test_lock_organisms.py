@@ -2,12 +2,14 @@ import gzip
 import hashlib
 import json
 import random
+import re
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
-from _ensembl_answers import DIVISIONS, parse_division
+from _ensembl_answers import parse_division
+from _genomes import DIVISIONS
 from _lock_file import difference, write_lock
 from _match_organisms import match_genomes
 from _own_genome import own_assembly, own_name
@@ -183,7 +185,7 @@ def test_a_whole_division_takes_two_requests_a_genome_and_names_what_it_leaves_o
 def test_a_long_look_up_says_how_far_it_is(site, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("lock_organisms.PROGRESS_EVERY", 2)
     lock(site, tmp_path, row("*", "EnsemblFungi"))
-    assert capsys.readouterr().err == "2 of 3 genomes looked up\n"
+    assert "2 of 3 genomes looked up\n" in capsys.readouterr().out
 
 
 def test_a_division_without_any_files_is_refused(site, tmp_path):
@@ -220,7 +222,7 @@ def test_every_mistake_of_every_row_is_told_at_once(site, tmp_path):
         5: ("release: EnsemblVertebrates has no table of release 999", "the current release is 110"),
         6: ("assembly: Mouse has no assembly 'GRCm38'", "choose one of mus_musculus (GRCm39)"),
         7: ("organism: triticum_aestivum_mace (PGSBv2.1, GCA_4.1, Mace) has no files in release 57", "remove the row"),
-        8: ("division: empty; write EnsemblVertebrates, or give your own",),
+        8: ("division: empty; write one of EnsemblVertebrates, EnsemblPlants", "or give your own"),
         9: ("division: 'EnsemblVertebrate' is not allowed", "did you mean EnsemblVertebrates"),
         10: ("annotation: empty, but genome is given", "give both files"),
         11: ("genome: s3://bucket/genome.fa cannot be read", "must be a path or http(s)://"),
@@ -238,9 +240,12 @@ def test_two_rows_for_one_genome_are_refused(site, tmp_path):
     assert problem == "organisms.tsv, row 3, column organism: row 2 gives homo_sapiens, too; remove one of the two rows"
 
 
-def test_a_row_beside_its_whole_division_is_refused_before_anything_is_looked_up(site, tmp_path):
-    (problem,) = mistakes(site, tmp_path, row("*", "EnsemblFungi"), row("Fusarium_fujikuroi", "EnsemblFungi"))
-    assert "row 3, column organism: row 2 gives fusarium_fujikuroi, too" in problem
+def test_a_named_row_wins_over_its_whole_division(site, tmp_path):
+    found = lock(site, tmp_path, row("*", "EnsemblFungi"), row("Fusarium_fujikuroi B14", "EnsemblFungi"))
+    assert {name: one["requested"] for name, one in found.items()} == {
+        "fusarium_fujikuroi": "*",
+        "fusarium_fujikuroi_gca_1": "Fusarium_fujikuroi B14",
+    }
 
 
 def test_a_rest_service_that_fails_is_one_mistake_for_all_rows_of_its_division(site, tmp_path):
@@ -248,6 +253,38 @@ def test_a_rest_service_that_fails_is_one_mistake_for_all_rows_of_its_division(s
     (problem,) = mistakes(site, tmp_path, row("Human", "EnsemblVertebrates"), row("Mouse", "EnsemblVertebrates"))
     assert problem.startswith("organisms.tsv, row 2, column division: /rest/info/species")
     assert "expected a list of genomes" in problem
+
+
+def test_without_network_there_is_one_message_of_no_row_and_the_mistakes_of_the_table(site, tmp_path):
+    site.address = "http://127.0.0.1:9"
+    rows = [row("Human", "EnsemblVertebrates"), row("yeast", "EnsemblFungi", "57"), row("x", "EnsemblFunghi")]
+    misspelt, unreached = mistakes(site, tmp_path, *rows)
+    assert misspelt.startswith("organisms.tsv, row 4, column division: 'EnsemblFunghi' is not allowed")
+    assert re.fullmatch(
+        r"127.0.0.1:9 cannot be reached \(.*Connection refused\); is there a network\? The addresses are the keys "
+        r"below `ensembl` in config/config.yaml",
+        unreached,
+    )
+
+
+def test_an_address_that_is_not_ensembls_rest_service_is_one_message_of_no_row(site, tmp_path):
+    site.pages["/rest/info/software"] = b'{"hello": "world"}'
+    del site.pages["/rest/info/eg_version"]
+    for division in ("EnsemblVertebrates", "EnsemblPlants"):
+        (problem,) = mistakes(site, tmp_path, row("a", division), row("b", division))
+        assert problem.startswith("Ensembl's REST service is not at /rest (/rest/info/")
+        assert problem.endswith("the keys below `ensembl` in config/config.yaml")
+
+
+def test_a_row_without_a_division_asks_nobody(site, tmp_path):
+    (problem,) = mistakes(site, tmp_path, row("homo_sapiens"))
+    assert problem.startswith("organisms.tsv, row 2, column division: empty; write one of EnsemblVertebrates, Ensembl")
+    assert site.asked.total() == 0
+
+
+def test_of_pinned_releases_rest_is_not_asked(site, tmp_path):
+    assert lock(site, tmp_path, row("Human", "EnsemblVertebrates", "100"))["homo_sapiens"]["release"] == "100"
+    assert not [path for _, path in site.asked if path.startswith("/rest")]
 
 
 def test_a_server_that_fails_midway_leaves_the_old_lock_byte_for_byte(site, tmp_path):
@@ -319,13 +356,13 @@ def test_locks_the_users_own_files_wherever_they_are(site, tmp_path):
     genome = tmp_path / "my genome v1.fa.gz"
     genome.write_bytes(gzip.compress(b">I\nACGT\n"))
     site.pages["/own/genes.gtf"] = b"I\tme\texon\t1\t2\t.\t+\t.\t\n"
-    found = lock(site, tmp_path, row("My E. coli", genome=str(genome), gtf=f"{site.address}/own/genes.gtf"))
+    found = lock(site, tmp_path, row("My E coli", genome=str(genome), gtf=f"{site.address}/own/genes.gtf"))
     mine = found["My_E_coli"]
     assert (mine["release"], mine["assembly"], mine["division"]) == ("own", "my_genome_v1", "")
     assert mine["genome_checksum"] == f"sha256:{hashlib.sha256(genome.read_bytes()).hexdigest()}"
     assert mine["annotation_checksum"] == f"sha256:{hashlib.sha256(site.pages['/own/genes.gtf']).hexdigest()}"
     assert (mine["genome_size"], mine["annotation_size"]) == (str(genome.stat().st_size), "21")
-    assert (mine["genome_url"], mine["requested"]) == (str(genome), "My E. coli")
+    assert (mine["genome_url"], mine["requested"]) == (str(genome), "My E coli")
 
 
 def test_own_files_that_are_missing_or_empty_are_refused_by_column(site, tmp_path):
@@ -344,6 +381,30 @@ def test_own_files_that_are_missing_or_empty_are_refused_by_column(site, tmp_pat
         f"organisms.tsv, row {number}, column {column}"
         for number, column in enumerate(("genome", "annotation", "genome", "organism", "division"), start=2)
     ]
+
+
+def test_an_own_genome_is_locked_under_the_name_that_was_written_or_refused(site, tmp_path):
+    genome, gtf = tmp_path / "a.fa", tmp_path / "a.gtf"
+    genome.write_text(">I\nACGT\n")
+    gtf.write_text("I\tme\texon\t1\t2\t.\t+\t.\t\n")
+    found = mistakes(
+        site,
+        tmp_path,
+        row("My E. coli", genome=str(genome), gtf=str(gtf)),
+        row("bug", assembly="v1+2", genome=str(genome), gtf=str(gtf)),
+    )
+    assert found == [
+        "organisms.tsv, row 2, column organism: 'My E. coli' names files, in which '.' cannot stand; write 'My_E_coli'",
+        "organisms.tsv, row 3, column assembly: 'v1+2' names files, in which '+' cannot stand; write 'v1_2'",
+    ]
+
+
+def test_a_table_without_rows_does_not_empty_the_lock(site, tmp_path):
+    lock(site, tmp_path, row("Human", "EnsemblVertebrates"))
+    before = (tmp_path / "organisms.lock.tsv").read_bytes()
+    with pytest.raises(TableError, match=r"organisms.tsv: it asks for no organism; add a row"):
+        lock(site, tmp_path)
+    assert (tmp_path / "organisms.lock.tsv").read_bytes() == before
 
 
 def test_own_files_that_are_something_else_are_refused_by_row_and_column_with_the_remedy(site, tmp_path):

@@ -103,6 +103,13 @@ def test_reads_that_cannot_be_read_to_their_end_never_come_through_as_if_they_we
     assert outcome.returncode != 0 or bash(f"all_reads {came} {checked}", tmp_path).returncode == 1
 
 
+def test_a_tool_that_did_not_tell_how_many_reads_it_saw_fails_its_job_in_plain_words(tmp_path):
+    (tmp_path / "fastp.json").touch()
+    outcome = bash('all_reads "$(number total_reads fastp.json)" 20', tmp_path)
+    assert outcome.returncode == 1
+    assert outcome.stdout.startswith("the tool did not write how many reads it saw, so its output is not whole")
+
+
 def test_a_number_is_read_from_the_reports_of_check_reads_fastp_and_salmon(tmp_path):
     (tmp_path / "x.json").write_text('{\n\t"total_reads":20,\n "total_reads":7,\n  "mean_read_length": 75.25\n}\n')
     assert bash("number total_reads x.json; number mean_read_length x.json", tmp_path).stdout == "20\n75.25\n"

@@ -108,7 +108,7 @@ def test_a_table_without_samples_is_fine(tmp_path):
         ("a\t1\tfly\ta.fq\tb.fq\tSR", "library_type: SR is of single ends, but fq2 is given; write the type of pairs"),
         (
             "a\t1\tHomo sapien\ta.fq",
-            "organism: the lock has no 'Homo sapien'; did you mean homo_sapiens",
+            "organism: the table of organisms has no 'Homo sapien'; did you mean homo_sapiens",
         ),
         ("a\t1\thuman\ta.fq", "organism: 'human' may be homo_sapiens or homo_sapiens_t2t; write the one that is meant"),
     ],

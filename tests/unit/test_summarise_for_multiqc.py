@@ -36,15 +36,15 @@ def test_puts_failed_samples_first_with_their_reason():
     header, rows = parse(
         sample_section(
             [
-                {"sample": "a", "success": True, "organism": "yeast"},
+                {"sample": "a", "success": True, "organism": "yeast", "library_type": {"found": "ISR"}},
                 {"sample": "b", "success": False, "failed_step": "trim", "reason": "cut\tshort\n<script>#1"},
             ]
         )
     )
     assert header["id"] == "fishladder_samples" and header["plot_type"] == "table"
     assert rows[1:] == [
-        ["b", "failed", "", "trim", "cut short &lt;script&gt;&num;1"],
-        ["a", "passed", "yeast", "", ""],
+        ["b", "failed", "", "", "trim", "cut short &lt;script&gt;&num;1"],
+        ["a", "passed", "yeast", "ISR", "", ""],
     ]
 
 

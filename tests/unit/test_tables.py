@@ -71,6 +71,10 @@ def test_numbers_rows_as_an_editor_does_and_fills_defaults_in(tmp_path):
         ("name\tname\tkind\n", ", row 1, column name: the column is there twice; remove one"),
         ("name\tkinds\n", ", row 1, column kinds: no such column; did you mean kind? (known: name, kind, note)"),
         ("name\tcolour\n", ", row 1, column colour: no such column; known: name, kind, note"),
+        (
+            "liver_1\tbig\tx\ty\nliver_2\tbig\tx\ty\n",
+            ", row 1: no column is known of 'liver_1', 'big', 'x', ...; the first row names the columns name, [kind",
+        ),
         ("name\t\tkind\n", ", row 1, column 2: no such column; known: name, kind, note"),
         ("kind\tnote\n", ", row 1: the column name is missing; add it"),
         ("name\tkind\na  big\n", ", row 2: 1 cell for 2 columns; spaces probably stand where a tab should in 'a  big'"),
@@ -155,6 +159,11 @@ def test_names_the_columns_with_those_that_may_be_left_out_in_brackets():
             "did you mean homo_sapiens? (known: homo_sapiens, mus_musculus)".removeprefix(""),
         ),
         ("zzz", ["a", "b"], "known: a, b"),
+        (
+            "Ensembl",
+            [f"Ensembl{of}" for of in "ABCDEF"],
+            "known: EnsemblA, EnsemblB, EnsemblC, EnsemblD, EnsemblE, EnsemblF",
+        ),
         ("zzz", [f"name{number}" for number in range(30)], "name19, ..."),
         ("zzz", [], "none is known"),
     ],

@@ -1,9 +1,11 @@
 """One version a tool, wherever it is named: containers, conda environments, Python's lock, Debian."""
 
 import csv
+import pkgutil
 import re
 import shutil
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -96,6 +98,22 @@ def test_the_runtime_has_the_versions_that_drive_the_workflow():
     runtime = read_lock("containers/runtime/requirements.lock")
     assert {"snakemake", "boto3", "botocore"} <= set(runtime)
     assert {package: LOCK.get(package) for package in runtime} == runtime
+
+
+def test_the_runtime_has_every_storage_plugin_of_the_driver():
+    """Snakemake hands the settings of all storage plugins that it finds to its jobs, which must know them."""
+
+    def plugins(packages: Iterable[str]) -> set[str]:
+        return {package for package in packages if package.startswith("snakemake-storage-plugin-")}
+
+    asked = {line.split("==")[0] for line in (ROOT / "requirements.in").read_text().splitlines()}
+    wanted = {line.split("==")[0] for line in (ROOT / "containers/runtime/requirements.in").read_text().splitlines()}
+    assert plugins(asked) == plugins(LOCK) == plugins(wanted)
+    assert plugins(wanted) == plugins(read_lock("containers/runtime/requirements.lock"))
+    # What is installed here, ours of src/ among it, which the runtime takes from there.
+    found = {module.name.replace("_", "-") for module in pkgutil.iter_modules()}
+    ours = {path.name.replace("_", "-") for path in (ROOT / "src").iterdir()}
+    assert plugins(found) <= plugins(wanted) | ours
 
 
 def test_the_lock_of_pushed_images_has_the_versions_of_the_table():

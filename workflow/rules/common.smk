@@ -1,7 +1,7 @@
 """The tables of a run, checked before any job exists, and the look-ups that the rules share."""
 
-import csv
 import gc
+import os
 import shlex
 import sys
 from collections import defaultdict
@@ -16,24 +16,22 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 from _configuration import check_configuration, read_config_file, settle
 from _genomes import Genomes, genome_name, read_genomes
 from _hla_settings import check_hla
+from _images import read_images, read_versions
 from _samples import ON_A_GENOME, is_local, read_samples, tidy
+from _tables import Named
 
 
 def read_schema(name):
     return yaml.safe_load(Path(workflow.basedir, "schemas", f"{name}.schema.yaml").read_text())
 
 
-def read_versions():
-    """The one table of tools: version and public image, by tool."""
-    with Path(workflow.basedir, "../containers/versions.tsv").open() as table:
-        return {row["tool"]: row for row in csv.DictReader(table, delimiter="\t")}
-
-
 # A graph of 50,000 jobs is millions of objects that live to the end: looking through them for garbage takes a third of
 # the time to plan.
 gc.set_threshold(50_000)
-TOOLS = read_versions()
+TOOLS = read_versions(Path(workflow.basedir, "../containers/versions.tsv"))
 VERSIONS = {tool: row["version"] for tool, row in TOOLS.items()}
+# Genomes and indices are shared by all runs that name one place here, and say --cache (docs/usage.md).
+SHARED = bool(os.environ.get("SNAKEMAKE_OUTPUT_CACHE"))
 # Snakemake reads the targets after this file; the lock must be makeable where there is none yet.
 LOCKING = "lock" in sys.argv[1:]
 
@@ -59,6 +57,8 @@ def read_configuration(path, typed, schema):
 
 CONFIG_FILE = Path("config/config.yaml")
 SETTINGS, problems = read_configuration(CONFIG_FILE, config, read_schema("config"))
+IMAGES, image_problems = read_images(TOOLS, Path(SETTINGS["images"]) if "images" in SETTINGS else None)
+problems += image_problems
 # A job of a run that has been checked reads the same tables; to check them again would cost each of them time.
 CHECK = workflow.is_main_process
 FOUND, genome_problems = read_genomes(
@@ -86,7 +86,8 @@ configfile: str(CONFIG_FILE)
 
 
 config.update(SETTINGS)
-GENOMES = FOUND.locked
+GENOMES = Named(FOUND.locked, f"organism in {config['lock']}", stop)
+SAMPLES = Named(SAMPLES, f"sample in {config['samples']}", stop)
 KMERS = config["index"]["kmers"]
 TRIMMING = config["trim"]["enabled"]
 GENOME_NAMES = [genome_name(genome) for genome in GENOMES.values()]

@@ -33,6 +33,7 @@ rule fetch_reference:
         annotation="<results>/reference/{organism}/{assembly}.{release}/annotation.original.gtf.gz",
     log:
         "<logs>/fetch_reference/{organism}.{assembly}.{release}.txt",
+    cache: SHARED
     conda:
         "../envs/python.yaml"
     container:
@@ -40,7 +41,7 @@ rule fetch_reference:
     resources:
         mem_mb=500,
     params:
-        locked=lambda wildcards: dict(GENOMES[wildcards.organism]),
+        locked=sources_of,
     script:
         "../scripts/fetch_reference.py"
 
@@ -57,6 +58,7 @@ rule clean_annotation:
         "<logs>/clean_annotation/{organism}.{assembly}.{release}.txt",
     benchmark:
         "<benchmarks>/clean_annotation/{organism}.{assembly}.{release}.tsv"
+    cache: SHARED
     conda:
         "../envs/python.yaml"
     container:

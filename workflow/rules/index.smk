@@ -16,6 +16,7 @@ rule build_transcripts:
         "<logs>/build_transcripts/{organism}.{assembly}.{release}.txt",
     benchmark:
         "<benchmarks>/build_transcripts/{organism}.{assembly}.{release}.tsv"
+    cache: SHARED
     conda:
         "../envs/rsem.yaml"
     container:
@@ -23,6 +24,8 @@ rule build_transcripts:
     resources:
         mem_mb=lambda wildcards, input, attempt: attempt * (500 + 5 * int(input.size_mb)),
         disk_mb=lambda wildcards, input: 500 + 20 * int(input.size_mb),
+    params:
+        version=VERSIONS["rsem"],
     shell:
         r"""
         exec &>{log:q}
@@ -42,7 +45,7 @@ rule build_transcripts:
              NR % 6 == 2 {{ transcript = $1 }}
              NR % 6 == 3 {{ print transcript, $1 }}' \
             "$scratch/reference.ti" >"$scratch/tx2gene.tsv"
-        gzip -c --fast "$scratch/reference.transcripts.fa" >"$scratch/transcripts.fa.gz"
+        gzip -cn --fast "$scratch/reference.transcripts.fa" >"$scratch/transcripts.fa.gz"
         mv "$scratch/tx2gene.tsv" {output.tx2gene:q}
         mv "$scratch/transcripts.fa.gz" {output.transcripts:q}
         """
@@ -57,11 +60,12 @@ rule salmon_index:
             then="<results>/reference/{organism}/{assembly}.{release}/genome.fa.gz",
         ),
     output:
-        index=temp(directory("<results>/index/{organism}.{assembly}.{release}.salmon-{version}.k{k}")),
+        index=temp("<results>/index/{organism}.{assembly}.{release}.salmon-{version}.k{k}.tar"),
     log:
         "<logs>/salmon_index/{organism}.{assembly}.{release}.salmon-{version}.k{k}.txt",
     benchmark:
         "<benchmarks>/salmon_index/{organism}.{assembly}.{release}.salmon-{version}.k{k}.tsv"
+    cache: SHARED
     conda:
         "../envs/salmon.yaml"
     container:
@@ -69,7 +73,10 @@ rule salmon_index:
     threads: 2
     resources:
         mem_mb=lambda wildcards, input, attempt: attempt * (1000 + 60 * int(input.size_mb)),
-        disk_mb=lambda wildcards, input: 500 + 60 * int(input.size_mb),
+        disk_mb=lambda wildcards, input: 500 + 100 * int(input.size_mb),
+    params:
+        version="{version}",
+        k="{k}",
     shell:
         r"""
         exec &>{log:q}
@@ -86,21 +93,22 @@ rule salmon_index:
             salmon --no-version-check index
             --transcripts "$sequences"
             "${{decoys[@]}}"
-            --kmerLen {wildcards.k}
+            --kmerLen {params.k}
             --threads {threads}
-            --index {output.index:q}
+            --index "$scratch/index"
         )
         "${{command[@]}}"
-        echo "${{command[*]}}" >{output.index:q}/command.txt
+        sed "s|$scratch/||g" <<<"${{command[*]}}" >"$scratch/index/command.txt"
+        # One file: no one ever finds half an index, in storage or in the cache that runs share.
+        tar -C "$scratch/index" -cf {output.index:q} .
         """
 
 
 rule pack_index:
     """Pack an index into one file with sorted members, and write down how it was made."""
     input:
-        index="<results>/index/{organism}.{assembly}.{release}.salmon-{version}.k{k}",
-        genome="<results>/reference/{organism}/{assembly}.{release}/genome.fa.gz",
-        gtf="<results>/reference/{organism}/{assembly}.{release}/annotation.gtf.gz",
+        # The genome and the annotation are told by the checksums of the lock, which they were held against.
+        index="<results>/index/{organism}.{assembly}.{release}.salmon-{version}.k{k}.tar",
         transcripts="<results>/reference/{organism}/{assembly}.{release}/transcripts.fa.gz",
     output:
         archive="<results>/index/{organism}.{assembly}.{release}.salmon-{version}.k{k}.tar.gz",

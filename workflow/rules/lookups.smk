@@ -15,7 +15,7 @@ def checked(wildcards):
 
 def image(tool):
     """The container image of a tool."""
-    return f"docker://{TOOLS[tool]['image']}"
+    return f"docker://{IMAGES[tool]}"
 
 
 def user_file(path):
@@ -27,6 +27,12 @@ def files_of(organism, name):
     """One file of an organism's reference."""
     genome = GENOMES[organism]
     return f"<results>/reference/{organism}/{genome['assembly']}.{genome['release']}/{name}"
+
+
+def sources_of(wildcards):
+    """What the lock says of an organism's files: all that they depend on, whoever asked for it by which name."""
+    genome = GENOMES[wildcards.organism]
+    return {name: value for name, value in genome.items() if name.endswith(("_url", "_checksum"))}
 
 
 def own_files(wildcards):
@@ -43,16 +49,26 @@ def sources_of(wildcards):
 
 
 def index_archives(wildcards):
-    """The archive of each k that may fit a sample's reads: one where the manifest tells their length, else all.
+    """The archive of each k that may fit a sample's reads."""
+    organism = SAMPLES[wildcards.sample].organism
+    return [f"<results>/index/{index_name(organism, k)}" for k in kmers_of(wildcards)]
+
+
+def kmers_of(wildcards):
+    """The k that may fit a sample's reads: one where the manifest tells their length, else that of short and of long ones.
 
     Which one is used is decided in the job, by the length that was measured: a checkpoint a sample would have Snakemake
     work out its graph anew for each of them.
     """
-    sample = SAMPLES[wildcards.sample]
-    kmers = {max(KMERS), min(KMERS)}
-    if sample.read_length:
-        kmers = {max(KMERS) if sample.read_length > config["quant"]["long_reads_over"] else min(KMERS)}
-    return [f"<results>/index/{index_name(sample.organism, k)}" for k in sorted(kmers)]
+    length = SAMPLES[wildcards.sample].read_length
+    if length:
+        return [max(KMERS) if length > config["quant"]["long_reads_over"] else min(KMERS)]
+    return sorted({max(KMERS), min(KMERS)})
+
+
+def long_reads_over(wildcards):
+    """From which length on the larger k of a sample is taken; of no matter where it has one only."""
+    return config["quant"]["long_reads_over"] if len(kmers_of(wildcards)) > 1 else 0
 
 
 def index_name(organism, k):
@@ -63,6 +79,12 @@ def reads_of(wildcards):
     """The read files of a sample, one a lane."""
     sample = SAMPLES[wildcards.sample]
     return {"fq1": [user_file(path) for path in sample.fq1], "fq2": [user_file(path) for path in sample.fq2]}
+
+
+def names_of(wildcards):
+    """The read files of a sample as the table of samples calls them, fq1 before fq2."""
+    sample = SAMPLES[wildcards.sample]
+    return [*sample.fq1, *sample.fq2]
 
 
 def hla_reads_of(wildcards):

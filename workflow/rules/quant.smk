@@ -24,6 +24,7 @@ rule check_reads:
     params:
         # A file that was mended may keep an old time, so its size is looked at as well.
         sizes=sizes_of,
+        names=names_of,
     script:
         "../scripts/check_reads.py"
 
@@ -98,9 +99,9 @@ rule quantify:
         mem_mb=lambda wildcards, input, attempt: attempt * (1000 + 8 * int(input.size_mb)),
         disk_mb=lambda wildcards, input: 500 + 4 * int(input.size_mb),
     params:
-        long_reads_over=config["quant"]["long_reads_over"],
-        long_k=max(KMERS),
-        short_k=min(KMERS),
+        # What a sample does not depend on is not here, or its change would have the sample quantified again.
+        long_reads_over=long_reads_over,
+        kmers=kmers_of,
     shell:
         r"""
         exec &>{log:q}
@@ -112,7 +113,9 @@ rule quantify:
 
         # One archive where the manifest tells the reads' length; else the one that fits what was measured.
         mean=$(number mean_read_length {input.reads:q}/reads.json)
-        k=$(awk -v mean="$mean" 'BEGIN {{ print (mean > {params.long_reads_over}) ? {params.long_k} : {params.short_k} }}')
+        kmers=({params.kmers})
+        k=$(awk -v mean="$mean" -v short="${{kmers[0]}}" -v long="${{kmers[-1]}}" \
+            'BEGIN {{ print (mean > {params.long_reads_over}) ? long : short }}')
         archives=({input.indices:q})
         for archive in "${{archives[@]}}"; do
             case $archive in *.k"$k".tar.gz) break ;; esac

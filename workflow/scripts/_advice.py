@@ -34,7 +34,10 @@ ADVICE = (
         "Correct the address in the table, or the right to read it, then run again.",
     ),
 )
-OTHER_ADVICE = "Read the log, mend the cause, run the same command again: what has finished is not repeated."
+OTHER_ADVICE = (
+    "Read the log, mend the cause, run the same command again: what has finished is not repeated. A log that tells no "
+    "error is of a job that was killed, mostly for memory: add `--retries 2`, and each attempt asks for more."
+)
 
 
 def advise(reason: str, organism: str = "the organism") -> str:

@@ -61,7 +61,9 @@ def read_config_file(path: Path) -> tuple[dict, dict[Keys, int], list[str]]:
 
 
 def syntax_problem(error: yaml.MarkedYAMLError, data: bytes) -> str:
-    row = (error.problem_mark or error.context_mark).line + 1
+    # What a list or a mapping in brackets lacks at its end is noticed after it: told is where it starts.
+    unended = "flow" in (error.context or "")
+    row = ((error.context_mark if unended else error.problem_mark) or error.context_mark).line + 1
     tab = b"\t" in b"".join(data.splitlines()[row - 1 : row])
     remedy = "indent with blanks, not tabs" if tab else "look at its colon, quotes and indent, and the row's before it"
     return f", row {row}: this is not YAML ({error.problem or error.context}); {remedy}"

@@ -14,14 +14,14 @@ from _ensembl_answers import (
     MAIN,
     AnswerError,
     Genome,
-    key,
     parse_checksums,
     parse_division,
     parse_main,
     parse_release,
     parse_table,
 )
-from _web import AbsentError, Web, WebError
+from _genomes import organism_key
+from _web import AbsentError, UnreachableError, Web, WebError
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def choose_annotation(files: list[str], release: str, assembly: str) -> str | No
 
 def of_assembly(files: list[str], assembly: str) -> str:
     """Choose the file that names the assembly, should a folder hold files of several; file names have no blanks."""
-    named = [file for file in files if f".{key(assembly)}." in key(file)]
+    named = [file for file in files if f".{organism_key(assembly)}." in organism_key(file)]
     return (named or files)[0]
 
 
@@ -97,7 +97,16 @@ class Ensembl:
         """Ask for the number of the current release; the divisions other than the main one share theirs."""
         path, field = ("software", "release") if division == MAIN else ("eg_version", "version")
         url = self.rest(path)
-        return self.once((url,), lambda: parse_release(self.web.json(url), field, url))
+
+        def ask() -> str:
+            try:
+                return parse_release(self.web.json(url), field, url)
+            except (AbsentError, AnswerError) as error:
+                raise UnreachableError(
+                    f"Ensembl's REST service is not at {self.addresses['rest']} ({error})"
+                ) from error
+
+        return self.once((url,), ask)
 
     def rest(self, path: str) -> str:
         return f"{self.addresses['rest']}/info/{path}?content-type=application/json"
@@ -107,11 +116,14 @@ class Ensembl:
             return f"{self.addresses['ftp']}/release-{release}"
         return f"{self.addresses['genomes_ftp']}/{division.removeprefix('Ensembl').lower()}/release-{release}"
 
-    def genomes(self, division: str, release: str) -> list[Genome]:
-        """List the genomes of a division in a release; names other than the production name are REST's to know."""
-        if release == self.current_release(division):
-            return self.once((division, "named"), lambda: self.named(division, release))
-        return self.tabulated(division, release)
+    def genomes(self, division: str, release: str | None) -> list[Genome]:
+        """List the genomes of a division, with all names that REST knows in the current release (None).
+
+        Of a release that is pinned the table is enough, and REST is not asked.
+        """
+        if release:
+            return self.tabulated(division, release)
+        return self.once((division, "named"), lambda: self.named(division, self.current_release(division)))
 
     def named(self, division: str, release: str) -> list[Genome]:
         """List the genomes of a division in the current release as REST names them, with the folders of the table."""
@@ -130,8 +142,7 @@ class Ensembl:
 
     def overview(self, division: str) -> list[Genome]:
         """List the genomes of a division the cheap way: of Bacteria, the table has 5 MB where REST sends 20."""
-        current = self.current_release(division)
-        return self.genomes(division, current) if division == MAIN else self.tabulated(division, current)
+        return self.genomes(division, None if division == MAIN else self.current_release(division))
 
     def files(self, genome: Genome, division: str, release: str, exact: bool) -> tuple[File, File]:
         """Find a genome's FASTA and GTF file, with two requests; with two more, `exact` asks for their sizes.

@@ -6,10 +6,10 @@ REST answers: https://rest.ensembl.org/documentation. Species tables and CHECKSU
 import re
 from dataclasses import dataclass
 
+from _genomes import DIVISIONS, organism_key
 from _web import WebError
 
-MAIN = "EnsemblVertebrates"
-DIVISIONS = (MAIN, "EnsemblPlants", "EnsemblFungi", "EnsemblBacteria", "EnsemblProtists", "EnsemblMetazoa")
+MAIN = DIVISIONS[0]
 
 
 class AnswerError(WebError):
@@ -18,7 +18,7 @@ class AnswerError(WebError):
 
 @dataclass(frozen=True, slots=True)
 class Genome:
-    """One genome of a division. `names` and `assemblies` are all that it may be called, as `key` writes them."""
+    """One genome of a division. `names` and `assemblies` are all it may be called, as `organism_key` writes them."""
 
     name: str
     species: str
@@ -32,13 +32,8 @@ class Genome:
     collection: str = ""
 
 
-def key(text: str) -> str:
-    """Write a name so that case, and blanks or underscores, make no difference."""
-    return re.sub(r"[\s_]+", "_", text.strip().lower())
-
-
 def keys(*names: str) -> frozenset[str]:
-    return frozenset(key(name) for name in names if name)
+    return frozenset(organism_key(name) for name in names if name)
 
 
 def cell(value: object) -> str:

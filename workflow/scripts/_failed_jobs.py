@@ -69,4 +69,4 @@ def say(jobs: Iterable[FailedJob], samples: Iterable[tuple[str, str]]) -> str:
     lines = [f"  {' '.join(filter(None, (job.rule, job.subject)))}: {job.reason}" for job in jobs]
     lines += [f"  sample {name}: {reason}" for name, reason in samples]
     more = [f"  ... and {len(lines) - SHOWN:,} more"] if len(lines) > SHOWN else []
-    return "\n".join(["what failed:", *lines[:SHOWN], *more])
+    return "\n".join(["what failed, with the last words of each log:", *lines[:SHOWN], *more])

@@ -9,6 +9,14 @@ from pathlib import Path
 
 from _tables import Row, cell_problems, in_order, parse_table, row_of, suggest_from
 
+DIVISIONS = (
+    "EnsemblVertebrates",
+    "EnsemblPlants",
+    "EnsemblFungi",
+    "EnsemblBacteria",
+    "EnsemblProtists",
+    "EnsemblMetazoa",
+)
 LOCK_PROBLEMS_SHOWN = 3
 
 
@@ -20,6 +28,8 @@ class Genomes:
     locked: dict[str, Row] = field(default_factory=dict)
     # Organisms by every other name, as `organism_key` writes it; none where the lock lacks what is asked for.
     names: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    # What the table of organisms asks for, as it is written there.
+    asked: list[str] = field(default_factory=list)
     # False where tables cannot be read or a whole division is not locked yet: names not found here may be right.
     complete: bool = True
 
@@ -83,6 +93,7 @@ def match_lock(wanted: list[Row], locked: list[Row]) -> tuple[Genomes, list[tupl
         genomes.locked.update(found)
         if request != "*":
             genomes.names[request].update(found)
+            genomes.asked.append(row["organism"])
     by_name = defaultdict(set)
     for organism in genomes.locked:
         by_name[organism_key(organism)].add(organism)
@@ -109,37 +120,43 @@ def lock_problem(row: Row, divisions: dict[str, list[Row]], suggest: Callable[[s
 
 def row_problems(wanted: list[Row]) -> Iterator[tuple[Row, str]]:
     """Find what rows of the table of organisms say against themselves and each other, whatever Ensembl has."""
-    whole = {row["division"]: row for row in reversed(wanted) if row["organism"] == "*"}
     first: dict[tuple[str, ...], Row] = {}
     for row in wanted:
         same = first.setdefault((organism_key(row["organism"]), row["assembly"].lower(), row["division"]), row)
         if problem := source_problem(row):
-            yield row, problem
+            yield row, "column {}: {}".format(*problem)
         elif same is not row:
             yield (
                 row,
                 f"column organism: row {same.number} asks for {row['organism']!r}, too; remove one of the two rows",
             )
-        elif row["organism"] != "*" and not row["genome"] and row["division"] in whole:
-            star = whole[row["division"]].number
-            yield row, f"column organism: row {star} (*) asks for all of {row['division']}; remove one of the two rows"
 
 
-def source_problem(row: Row) -> str | None:
-    """Say why it is not clear where a row's genome shall come from."""
+def source_problem(row: Row) -> tuple[str, str] | None:
+    """Say, as column and message, why it is not clear where a row's genome shall come from."""
     own = [column for column in ("genome", "annotation") if row[column]]
     if len(own) == 1:
         other = "annotation" if own == ["genome"] else "genome"
-        return f"column {other}: empty, but {own[0]} is given; give both files, or neither to take Ensembl's"
+        return other, f"empty, but {own[0]} is given; give both files, or neither to take Ensembl's"
     if own and row["organism"] == "*":
-        return "column organism: * is for Ensembl's divisions; give your own genome a name"
+        return "organism", "* is for Ensembl's divisions; give your own genome a name"
     if own and row["division"]:
-        return "column division: leave it empty beside your own genome, or remove genome and annotation"
+        return "division", "leave it empty beside your own genome, or remove genome and annotation"
+    for column, signs in (("organism", "_-"), ("assembly", "_.-")):
+        # Blanks become underscores, as in Ensembl's names.
+        if own and (wrong := [sign for sign in row[column] if not sign.isalnum() and sign not in f" {signs}"]):
+            remedy = f"write {file_name_of(row[column], signs)!r}"
+            return column, f"{row[column]!r} names files, in which {wrong[0]!r} cannot stand; {remedy}"
     if not own and not row["division"]:
-        return "column division: empty; name Ensembl's division, or give your own genome and annotation"
+        return "division", f"empty; write one of {', '.join(DIVISIONS)}, or give your own genome and annotation"
     if row["organism"] == "*" and row["assembly"]:
-        return "column assembly: leave it empty for a whole division (*)"
+        return "assembly", "leave it empty for a whole division (*)"
     return None
+
+
+def file_name_of(name: str, signs: str) -> str:
+    """Write a name of the user's own in letters, digits and `signs`, which can stand in names of files."""
+    return re.sub(rf"[^A-Za-z0-9{signs}]+", "_", name).strip("_") or "_"
 
 
 def doubly_locked(lock: Path, locked: list[Row]) -> list[str]:

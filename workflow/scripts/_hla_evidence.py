@@ -15,7 +15,7 @@ from _hla_map import Placements
 FLOOR = 12.0  # a fragment never speaks louder than this against a genotype: it may be an error, or of another gene
 CLIP_COST, MOST_CLIPPED = 1.0, 20  # of each base outside the alignment
 LOST_MATE = 25.0  # the mate fits another gene, and not this one
-TELLING = 10  # bases in exons: fragments with fewer do not say which type it is
+TELLING = 40  # bases in exons, or half of a short read: fragments with fewer do not say which type it is
 STRANGE = 8.0  # beyond what sequencing errors explain: such a fragment fits no allele of the release
 
 
@@ -53,6 +53,10 @@ def weigh(index: Index, placements: dict[str, Placements], fragment_of: np.ndarr
     for placed in placements.values():
         placed_reads[placed.read] = True
     mates = np.bincount(fragment_of[placed_reads], minlength=count)
+    shown = sum(len(placed.base) for placed in placements.values()) / max(
+        sum(len(placed.read) for placed in placements.values()), 1
+    )
+    telling = min(TELLING, shown / 2)
     best = np.full(count, -np.inf, np.float32)
     strange = np.zeros(count, bool)
     fits, best_gene = {}, np.full(count, -1)
@@ -66,7 +70,9 @@ def weigh(index: Index, placements: dict[str, Placements], fragment_of: np.ndarr
         odd = exons.max(axis=1) + fit.max(axis=1) < limit
         fit += exons
         clipped = np.bincount(row_of, weights=np.minimum(placed.clipped, MOST_CLIPPED), minlength=len(rows))
-        fit -= (CLIP_COST * clipped + LOST_MATE * (mates[rows] - np.bincount(row_of)))[:, None].astype(np.float32)
+        # Of a gene that is known in exons only, a mate beside the exon cannot be found.
+        lost = LOST_MATE * (mates[rows] - np.bincount(row_of)) if (gene.kinds == 0).any() else 0
+        fit -= (CLIP_COST * clipped + lost)[:, None].astype(np.float32)
         top = fit.max(axis=1)
         better = top > best[rows]
         strange[rows[better]] = odd[better]
@@ -82,7 +88,7 @@ def weigh(index: Index, placements: dict[str, Placements], fragment_of: np.ndarr
     for name in loci:
         if name in fits:
             rows, fit, exon_bases, row_of = fits.pop(name)
-            here = (fit.max(axis=1) > best[rows] - FLOOR) & ~strange[rows] & (exon_bases >= TELLING)
+            here = (fit.max(axis=1) > best[rows] - FLOOR) & ~strange[rows] & (exon_bases >= telling)
             renumber = np.where(here, np.cumsum(here) - 1, -1)
             fragments = rows[here]
             within = np.maximum(fit[here] - best[fragments, None], -FLOOR)

@@ -12,6 +12,7 @@ from _hla_release import fields
 
 KEPT = 120  # alleles
 SCANNED = 40
+OWN_SHARE = 0.1  # of what an allele explains alone, in its rank by the pairs it makes
 HOMOZYGOUS = 0.1  # prior share of homozygous genotypes at a locus
 TRUST = 0.5  # of a log likelihood: fragments are not independent (duplicates, paralogues, one error in many)
 
@@ -35,8 +36,10 @@ def find_candidates(locus: Locus, explained: np.ndarray) -> Candidates:
             sums = np.maximum(fit, fit[:, [allele]]).sum(axis=0)
             pair = np.maximum(pair, sums)
             pair[allele] = max(pair[allele], sums.max())
-        tops = np.argsort(-pair, kind="stable")[:SCANNED]
-    alleles = np.argsort(-pair, kind="stable")[:KEPT]
+        # Beside an allele that explains all, any other makes as good a pair: those that explain much themselves go first.
+        ranks = np.argsort(-(pair + OWN_SHARE * solo), kind="stable")
+        tops = ranks[:SCANNED]
+    alleles = ranks[:KEPT]
     _, first, inverse = np.unique(
         np.ascontiguousarray(locus.fit[:, alleles].T), axis=0, return_index=True, return_inverse=True
     )

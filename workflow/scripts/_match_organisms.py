@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from _ensembl_answers import Genome, key
+from _ensembl_answers import Genome
+from _genomes import organism_key
 from _tables import Row, nearest
 
 
@@ -12,20 +13,6 @@ class CellError(ValueError):
     def __init__(self, column: str, problem: str) -> None:
         super().__init__(problem)
         self.column = column
-
-
-def check_row(row: Row) -> None:
-    """Refuse what a row says against itself."""
-    own = [column for column in ("genome", "annotation") if row[column]]
-    if len(own) == 1:
-        other = "annotation" if own == ["genome"] else "genome"
-        raise CellError(other, f"empty, but {own[0]} is given; give both files, or neither to take Ensembl's")
-    if own and row["organism"] == "*":
-        raise CellError("organism", "* is for Ensembl's divisions; give your own genome a name")
-    if own and row["division"]:
-        raise CellError("division", "leave it empty beside your own genome, or remove genome and annotation")
-    if row["organism"] == "*" and row["assembly"]:
-        raise CellError("assembly", "leave it empty for a whole division (*)")
 
 
 def match_genomes(row: Row, genomes: list[Genome], elsewhere: Callable[[str], list[str]]) -> list[Genome]:
@@ -46,8 +33,9 @@ def match_genomes(row: Row, genomes: list[Genome], elsewhere: Callable[[str], li
     if row["assembly"]:
         # The assembly may well be that of another genome of the species than the one that bears its name.
         related = found if not exact else [genome for genome in genomes if is_called(genome, asked)]
-        of_assembly = [genome for genome in found if key(row["assembly"]) in genome.assemblies]
-        of_assembly = of_assembly or [genome for genome in related if key(row["assembly"]) in genome.assemblies]
+        assembly = organism_key(row["assembly"])
+        of_assembly = [genome for genome in found if assembly in genome.assemblies]
+        of_assembly = of_assembly or [genome for genome in related if assembly in genome.assemblies]
         if not of_assembly:
             known = ", ".join(map(describe, related))
             raise CellError("assembly", f"{asked} has no assembly {row['assembly']!r}; choose one of {known}")
@@ -59,7 +47,7 @@ def match_genomes(row: Row, genomes: list[Genome], elsewhere: Callable[[str], li
 
 
 def is_called(genome: Genome, asked: str) -> bool:
-    return key(asked) in genome.names
+    return organism_key(asked) in genome.names
 
 
 def describe(genome: Genome) -> str:
@@ -72,7 +60,8 @@ def unknown(asked: str, division: str, genomes: list[Genome], divisions: list[st
     problem = f"{division} has no genome called {asked!r}"
     if divisions:
         return f"{problem}; it is known in {' and '.join(divisions)}: correct the division"
-    if longer := sorted({genome.name for genome in genomes if any(n.startswith(key(asked)) for n in genome.names)}):
+    start = organism_key(asked)
+    if longer := sorted({genome.name for genome in genomes if any(name.startswith(start) for name in genome.names)}):
         more = f" or {len(longer) - 10} others" if len(longer) > 10 else ""
         return f"{problem}; did you mean {', '.join(longer[:10])}{more}?"
-    return f"{problem}; {nearest(key(asked), sorted({name for genome in genomes for name in genome.names}))}"
+    return f"{problem}; {nearest(start, sorted({name for genome in genomes for name in genome.names}))}"

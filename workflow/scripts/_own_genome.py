@@ -7,6 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 from _ensembl import clean_assembly
 from _formats import START, complaint
+from _genomes import file_name_of
 from _match_organisms import CellError
 from _tables import Row
 from _web import Web, WebError, checksum
@@ -14,7 +15,7 @@ from _web import Web, WebError, checksum
 
 def own_name(organism: str) -> str:
     """Write the name of the user's own genome in the letters that a key of the lock has."""
-    return re.sub(r"[^A-Za-z0-9_-]+", "_", organism).strip("_") or "_"
+    return file_name_of(organism, "_-")
 
 
 def own_assembly(row: Row) -> str:

@@ -37,7 +37,7 @@ def failures(samples: Sequence[Record], logs: Mapping[str, str]) -> Table:
         [
             [
                 Cell(plain(name := of("sample", sample))),
-                Cell(plain(of("organism", sample))),
+                Cell(plain(of("organism", sample)), kind="text"),
                 Cell(plain(of("failed_step", sample)), href=logs.get(str(name), ""), hint="the log of this step"),
                 Cell(plain(of("reason", sample)), kind="text"),
                 Cell(advise(plain(of("reason", sample)), plain(of("organism", sample))), kind="text"),
@@ -88,7 +88,7 @@ def sample_table(samples: Sequence[Record]) -> Table:
             [
                 Cell(plain(of("sample", sample))),
                 status_cell(status(sample)),
-                Cell(plain(of("organism", sample))),
+                Cell(plain(of("organism", sample)), kind="text"),
                 Cell(amount(of("reads", sample))),
                 Cell(amount(of("mean_read_length", sample), 1)),
                 Cell(amount(of("k", sample)), hint=str(of("index", sample) or "")),
@@ -96,7 +96,7 @@ def sample_table(samples: Sequence[Record]) -> Table:
                 library_cell(of("library_type", sample)),
                 Cell(amount(of("seconds", sample), 0)),
                 Cell(amount(of("peak_memory_mb", sample), 0)),
-                Cell(span(of("start", sample), of("end", sample))),
+                Cell(span(of("start", sample), of("end", sample)), kind="text"),
             ]
             for sample in samples
         ],

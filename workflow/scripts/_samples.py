@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from _genomes import Genomes, organism_key
 from _tables import Row, cell_problems, in_order, parse_table, suggest_from
@@ -41,13 +42,14 @@ def read_samples(
 ) -> tuple[dict[str, Sample], list[str]]:
     """Read the table of samples into a dictionary by name, or else say all that is wrong with the table.
 
-    `look_for_files`: a local read file that does not exist is a mistake. Without `check`, only what the samples cannot
-    be read without is looked at.
+    `look_for_files`: a local read file that does not exist is a mistake, and so is a web server that does not answer.
+    Without `check`, only what the samples cannot be read without is looked at.
     """
     rows, problems = parse_table(path, schema)
     if check:
         misspelt = cell_problems(path, rows, schema)
-        found = [*row_problems(rows, genomes), *(missing_files(rows) if look_for_files else ())]
+        missing = (*missing_files(rows), *silent_servers(rows)) if look_for_files else ()
+        found = [*row_problems(rows, genomes), *missing]
         by_cell: dict[str, str] = {}
         for problem in [*misspelt, *(f"{path}, row {number}, {problem}" for number, problem in found)]:
             by_cell.setdefault(cell_of(problem), problem)  # a cell has one message: the first thing to mend
@@ -116,8 +118,7 @@ def analyses_of(row: Row) -> set[str]:
 
 def organism_check(genomes: Genomes) -> Callable[[Row], str | None]:
     """Make the check of a row's organism: None where it is one genome, or one that has been reported already."""
-    suggest = suggest_from(list(dict.fromkeys([*genomes.locked, *genomes.names])))
-    add = "if it is right, add it to the table of organisms and run `snakemake lock`"
+    suggest = suggest_from(list(dict.fromkeys([*genomes.locked, *genomes.asked])))
 
     def check(row: Row) -> str | None:
         name, on_a_genome = row["organism"], analyses_of(row) & ON_A_GENOME
@@ -132,7 +133,8 @@ def organism_check(genomes: Genomes) -> Callable[[Row], str | None]:
             return f"{name!r} may be {' or '.join(sorted(found))}; write the one that is meant"
         if found or organism_key(name) in genomes.names or not genomes.complete:
             return None
-        return f"the lock has no {name!r}; {suggest(name)}; {add}"
+        problem = f"the table of organisms has no {name!r}; {suggest(name)}"
+        return f"{problem}; if it is right, add it there and run `snakemake lock`"
 
     return check
 
@@ -201,6 +203,28 @@ def read_file_problems(row: Row, first: Row, file_row: dict[str, int]) -> Iterat
             yield row.number, f"column {column}: {row[column]} is in row {earlier} already; name each file once"
     if fq1 and fq1 == fq2:
         yield row.number, f"column fq2: {row['fq2']} is fq1 as well; name the file of the mates"
+
+
+def silent_servers(rows: list[Row]) -> Iterator[tuple[int, str]]:
+    """Name the web servers of reads that cannot be reached, each at its first file; Snakemake would name no row."""
+    files: dict[str, list[tuple[Row, str]]] = defaultdict(list)
+    for row in rows:
+        for column in ("fq1", "fq2"):
+            if row[column].startswith(("http://", "https://")):
+                files[urlsplit(row[column]).netloc].append((row, column))
+    if not files:
+        return
+    from _reach import unreachable  # takes 0.05 s to import, which most tables need not pay for
+
+    reasons = unreachable(row[column] for (row, column), *_ in files.values())
+    for server, ((row, column), *more) in files.items():
+        if reason := reasons.get(row[column]):
+            others = f" (nor {len(more):,} more in this table)" if more else ""
+            yield (
+                row.number,
+                f"column {column}: {row[column]} cannot be reached{others}, as {server} does not answer ({reason}); "
+                "is there a network, and is the address right?",
+            )
 
 
 def missing_files(rows: list[Row]) -> Iterator[tuple[int, str]]:

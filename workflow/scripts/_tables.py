@@ -123,6 +123,9 @@ def header_problems(where: str, header: list[str], schema: dict) -> list[str]:
     missing = [column for column in schema.get("required", []) if column not in header]
     if len(header) == 1 and missing:
         return [f"{where}: only one column found ({header[0]!r}); separate the columns with one tab each"]
+    if not set(header) & set(known) and not any(column in known for cell in header for column in cell.split()):
+        start = ", ".join(map(repr, header[:3])) + (", ..." if len(header) > 3 else "")
+        return [f"{where}: no column is known of {start}; the first row names the columns {columns_of(schema)}"]
     problems = []
     for position, column in enumerate(header, start=1):
         words = column.split()
@@ -142,6 +145,8 @@ def nearest(word: str, known: Iterable[str]) -> str:
     if not names:
         return "none is known"
     listed = f"known: {', '.join(list(names.values())[:MANY])}{', ...' if len(names) > MANY else ''}"
+    if len(names) <= FEW and sum(name.startswith(word.lower()) for name in names) > 3:
+        return listed  # a word that begins most of them is like none of them
     close = difflib.get_close_matches(word.lower(), names, n=3, cutoff=0.6)
     question = f"did you mean {' or '.join(names[name] for name in close)}?"
     return f"{question} ({listed})" if close and len(names) <= FEW else question if close else listed
@@ -157,6 +162,17 @@ def suggest_from(known: Collection[str], at_most: int = 5) -> Callable[[str], st
         return hints[word]
 
     return suggest
+
+
+class Named(dict):
+    """Things by name; to ask for one that is not there ends in `stop`, which gets the message and does not return."""
+
+    def __init__(self, things: dict, what: str, stop: Callable[[list[str]], None]) -> None:
+        super().__init__(things)
+        self.what, self.stop = what, stop
+
+    def __missing__(self, name: str) -> None:
+        self.stop([f"there is no {self.what} called {name!r}; {nearest(name, self)}"])
 
 
 def cell_count_problem(cells: list[str], header: list[str]) -> str:

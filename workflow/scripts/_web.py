@@ -2,7 +2,9 @@
 
 import hashlib
 import re
+import time
 from collections.abc import Iterable
+from urllib.parse import urlsplit
 
 import requests
 import urllib3
@@ -17,6 +19,10 @@ MOST_SECONDS_TO_WAIT = 300
 
 class WebError(RuntimeError):
     """A server did not answer, or not with what was asked for; the message names the address and the remedy."""
+
+
+class UnreachableError(WebError):
+    """A server that never answered: there is no network, or the address is wrong."""
 
 
 class AbsentError(WebError):
@@ -40,12 +46,18 @@ class Retry(urllib3.Retry):
 
 
 class Web:
-    """Requests over kept connections; safe to share between threads."""
+    """Requests over kept connections; safe to share between threads.
+
+    A server that answered before is waited for when it cannot be reached; one that never did is given up at once.
+    """
 
     def __init__(self, attempts: int = 6, backoff: float = 1.0) -> None:
-        self.attempts = attempts
+        self.attempts, self.backoff = attempts, backoff
+        self.answered: set[str] = set()
         retry = Retry(
             total=attempts - 1,
+            connect=0,
+            other=0,
             backoff_factor=backoff,
             backoff_max=60,
             status_forcelist=BUSY,
@@ -84,6 +96,7 @@ class Web:
             response.close()
 
     def ask(self, method: str, url: str, **options) -> requests.Response:
+        server = urlsplit(url).netloc
         for attempt in range(1, self.attempts + 1):
             try:
                 response = self.session.request(
@@ -94,8 +107,15 @@ class Web:
                 if attempt == self.attempts:
                     raise WebError(f"{url}: the answer broke off {attempt} times ({error}); try again") from error
             except requests.RequestException as error:
-                raise WebError(f"{url}: no answer ({reason(error)}); check the address, or try again later") from error
+                if is_unreached(error) and server not in self.answered:
+                    raise UnreachableError(f"{server} cannot be reached ({reason(error)})") from error
+                if attempt == self.attempts or not is_unreached(error):
+                    raise WebError(
+                        f"{url}: no answer ({reason(error)}); check the address, or try again later"
+                    ) from error
+                time.sleep(min(60, self.backoff * 2**attempt))
             else:
+                self.answered.add(server)
                 break
         if response.status_code in ABSENT:
             response.close()
@@ -109,7 +129,14 @@ class Web:
 def reason(error: BaseException) -> str:
     """Dig out what really happened from under the layers of a failed request."""
     inner = error.args[0] if error.args else error
-    return str(getattr(inner, "reason", None) or inner)
+    return re.sub(r"^HTTPS?Connection\(.*?\): ", "", str(getattr(inner, "reason", None) or inner))
+
+
+def is_unreached(error: requests.RequestException) -> bool:
+    """Say whether a request did not get as far as its server."""
+    unreached = (urllib3.exceptions.ConnectTimeoutError, urllib3.exceptions.ProxyError, urllib3.exceptions.SSLError)
+    inner = error.args[0] if error.args else None
+    return isinstance(getattr(inner, "reason", None), unreached)
 
 
 def checksum(chunks: Iterable[bytes]) -> tuple[str, int]:

@@ -3,6 +3,7 @@
 import gzip
 import json
 import zlib
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import zip_longest
 from pathlib import Path
@@ -91,9 +92,12 @@ def check_sample(lanes: list[tuple[Path, Path | None]]) -> dict:
     return {"success": True, "reason": None, "reads": reads, "mean_read_length": bases / reads}
 
 
-def main(fq1: list[Path], fq2: list[Path], output: Path) -> None:
+def main(fq1: list[Path], fq2: list[Path], output: Path, names: Sequence[str]) -> None:
+    """Check a sample; `names` is what the table of samples calls fq1 and fq2: a job may have copies of its own."""
     start = datetime.now(UTC).isoformat(timespec="seconds")
     verdict = check_sample(list(zip_longest(fq1, fq2)))
+    for path, name in zip((*fq1, *fq2), names, strict=True):
+        verdict["reason"] = verdict["reason"] and verdict["reason"].replace(str(path), name)
     output.mkdir(parents=True, exist_ok=True)
     if not verdict["success"]:
         (output / "failed.txt").write_text(f"check_reads: {verdict['reason']}\n")
@@ -106,4 +110,5 @@ if __name__ == "__main__":
         [Path(path) for path in snakemake.input.fq1],
         [Path(path) for path in snakemake.input.fq2],
         Path(snakemake.output[0]),
+        snakemake.params.names,
     )

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 from xml.etree import ElementTree
 
+import yaml
 from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
 
@@ -188,6 +189,12 @@ def ask_snakemake(options: Iterable[str]) -> Graph:
     return parse_dot(run.stdout)
 
 
+def results_folder(config: Path) -> str:
+    """Read where the results are: the path variable, or Snakemake's default of it."""
+    content = yaml.safe_load(config.read_text(encoding="utf-8")) if config.exists() else None
+    return ((content or {}).get("pathvars") or {}).get("results", "results")
+
+
 def draw(output: Path, graphs: Mapping[str, tuple[str, Graph]], rules: Mapping[str, Rule]) -> None:
     """Write an SVG for each graph (file name to title and graph), and the page of them all."""
     first = next(iter(graphs.values()))[1]
@@ -209,12 +216,13 @@ def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("output", type=Path, help="the directory to write to")
     parser.add_argument("sample", nargs="?", help="draw the jobs of this sample too")
-    parser.add_argument("--target", default="results/quant/{sample}/record.json", help="the last file of a sample")
+    parser.add_argument("--target", help="the last file of a sample, with {sample} for its name")
     given = parser.parse_args(ours)
+    target = given.target or f"{results_folder(Path('config/config.yaml'))}/quant/{{sample}}/record.json"
 
     graphs = {"rules": ("The rules", ask_snakemake([*options, "--rulegraph"]))}
     if given.sample:
-        jobs = ask_snakemake([*options, "--dag", "--", given.target.format(sample=given.sample)])
+        jobs = ask_snakemake([*options, "--dag", "--", target.format(sample=given.sample)])
         graphs[f"sample.{given.sample}"] = (f"The jobs of sample {given.sample}", jobs)
     draw(given.output, graphs, read_rules(WORKFLOW))
     print(f"Open {given.output / 'index.html'}")

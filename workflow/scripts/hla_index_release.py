@@ -62,7 +62,20 @@ def tile_gene(gene: Gene) -> dict[str, np.ndarray]:
         "haplotypes": np.concatenate(pieces),
         "first": np.cumsum([0, *(len(piece) for piece in pieces)]).astype(np.int32),
         "which": np.stack(which),
+        "gaps": gap_runs(gene),
     }
+
+
+def gap_runs(gene: Gene) -> np.ndarray:
+    """Where alleles have gaps in exons: rows of the first column, and of the one after the last."""
+    found = np.zeros((0, 2), dtype=np.int32)
+    for block in np.flatnonzero(gene.kinds == EXON):
+        columns = gene.columns(block)
+        patterns, _ = distinct_rows((gene.rows[:, columns] == GAP).astype(np.uint8))
+        edges = np.diff(np.pad(patterns.astype(np.int8), ((0, 0), (1, 1))), axis=1)
+        starts, ends = np.nonzero(edges == 1)[1], np.nonzero(edges == -1)[1]
+        found = np.concatenate([found, np.stack([starts, ends], axis=1).astype(np.int32) + columns.start])
+    return np.unique(found, axis=0)
 
 
 def representatives(gene: Gene, most: int) -> list[int]:
@@ -87,8 +100,11 @@ def representatives(gene: Gene, most: int) -> list[int]:
 
 def add_contigs(gene: Gene, row: int, mapped: np.ndarray, contigs: list, maps: list) -> None:
     """Put an allele into the panel: as it lies in the genome and, for reads of RNA, without what lies between exons."""
-    kept = np.flatnonzero(mapped)
-    columns = np.split(kept, np.flatnonzero(np.diff(kept) > 1) + 1)
+    if (gene.kinds == EXON).all():
+        columns = [np.arange(gene.rows.shape[1])[gene.columns(block)] for block in range(len(gene.ends))]
+    else:
+        kept = np.flatnonzero(mapped)
+        columns = np.split(kept, np.flatnonzero(np.diff(kept) > 1) + 1)
     if gene.name in TYPED and (gene.kinds == BETWEEN).any():
         columns.append(gene.exon_columns())
     for kept in columns:

@@ -5,15 +5,17 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 import yaml
 from _ensembl import Ensembl, File, LackingError, assembly_of
-from _ensembl_answers import DIVISIONS, Genome
+from _ensembl_answers import Genome
+from _genomes import DIVISIONS, source_problem
 from _lock_file import difference, read_lock, show, write_lock
-from _match_organisms import CellError, check_row, describe, is_called, match_genomes
+from _match_organisms import CellError, describe, is_called, match_genomes
 from _own_genome import own_name, own_row
 from _tables import Row, TableError, read_table
-from _web import CONNECTIONS, AbsentError, Web, WebError
+from _web import CONNECTIONS, AbsentError, UnreachableError, Web, WebError
 
 SCHEMAS = Path(__file__).parent.parent / "schemas"
 PROGRESS_EVERY = 500
@@ -51,42 +53,63 @@ def resolve(rows: list[Row], ensembl: Ensembl) -> tuple[list[Wanted], list[tuple
     problems: list[tuple[Row, str, str]] = []
     silent: set[tuple[str, str]] = set()
 
-    def elsewhere(asked: str, *but: str) -> list[str]:
-        return known_divisions(ensembl, [other for other in DIVISIONS if other not in but], asked)
+    def elsewhere(asked: str, but: str) -> list[str]:
+        return known_divisions(ensembl, [other for other in DIVISIONS if other != but], asked)
 
     for row in rows:
         division, release = row["division"], row["release"]
+        if (division, release) in silent:  # has been reported, and asking again would only take its time
+            continue
         try:
-            if not division:
-                raise CellError("division", no_division(row, elsewhere))
-            if (division, release) in silent:  # has been reported, and asking again would only take its time
-                continue
-            genomes, number = survey(ensembl, division, release)
-            found = match_genomes(row, genomes, lambda asked, own=division: elsewhere(asked, own))
+            found, number = find_genomes(row, ensembl, lambda asked, own=division: elsewhere(asked, own))
             wanted += [Wanted(row, genome, number) for genome in found]
         except CellError as error:
             problems.append((row, error.column, str(error)))
+        except UnreachableError:
+            raise
         except WebError as error:
             silent.add((division, release))
             problems.append((row, "division", str(error)))
     return wanted, problems
 
 
-def no_division(row: Row, elsewhere: Callable[[str], list[str]]) -> str:
-    known = [] if row["organism"] == "*" else elsewhere(row["organism"])
-    return f"empty; write {' or '.join(known or DIVISIONS)}, or give your own genome and annotation"
+def find_genomes(row: Row, ensembl: Ensembl, elsewhere: Callable[[str], list[str]]) -> tuple[list[Genome], str]:
+    """Find the genomes that a row asks for, and the release's number."""
+    division, release = row["division"], row["release"]
+    genomes, number = survey(ensembl, division, release)
+    try:
+        return match_genomes(row, genomes, elsewhere), number
+    except CellError:
+        if release == "latest" or not is_current(ensembl, division, release):
+            raise
+    # REST, which knows the current release only, has more names of a genome than the table.
+    return match_genomes(row, ensembl.genomes(division, None), elsewhere), number
+
+
+def is_current(ensembl: Ensembl, division: str, release: str) -> bool:
+    try:
+        return ensembl.current_release(division) == release
+    except WebError:  # what the table said stands
+        return False
 
 
 def survey(ensembl: Ensembl, division: str, release: str) -> tuple[list[Genome], str]:
     """List a division's genomes in a release, and the release's number."""
-    current = ensembl.current_release(division)
-    number = current if release == "latest" else str(int(release))
+    if release == "latest":
+        return ensembl.genomes(division, None), ensembl.current_release(division)
     try:
-        return ensembl.genomes(division, number), number
+        return ensembl.genomes(division, release), release
     except AbsentError as error:
+        current = ensembl.current_release(division)
         raise CellError(
-            "release", f"{division} has no table of release {number} ({error}); the current release is {current}"
+            "release", f"{division} has no table of release {release} ({error}); the current release is {current}"
         ) from error
+
+
+def named_first(wanted: list[Wanted]) -> list[Wanted]:
+    """Leave out of a whole division (*) the genomes that a row names: that row says which release and assembly."""
+    named = {one.genome.name for one in wanted if not one.whole_division}
+    return [one for one in wanted if not (one.whole_division and one.genome.name in named)]
 
 
 def duplicates(owners: Iterable[tuple[Row, str]]) -> list[tuple[Row, str, str]]:
@@ -165,12 +188,12 @@ def lock_rows(
     for row in rows:
         if any(problem.startswith(f"{path}, row {row.number},") for problem in misspelt):
             continue
-        try:
-            check_row(row)
+        if mistake := source_problem(row):
+            problems.append((row, *mistake))
+        else:
             (own if row["genome"] else listed).append(row)
-        except CellError as error:
-            problems.append((row, error.column, str(error)))
     wanted, mistakes = resolve(listed, ensembl)
+    wanted = named_first(wanted)
     problems += mistakes + duplicates(
         [(one.row, one.genome.name) for one in wanted] + [(row, own_name(row["organism"])) for row in own]
     )
@@ -226,24 +249,51 @@ def read_schema(name: str) -> dict:
     return yaml.safe_load((SCHEMAS / name).read_text(encoding="utf-8"))
 
 
-def tell(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
-
-
-def main(organisms: Path, lock: Path, addresses: dict[str, str], web: Web | None = None) -> None:
-    """Make the lock anew and print what changed; raise TableError, and leave the old lock, where a row is wrong."""
+def main(
+    organisms: Path,
+    lock: Path,
+    addresses: dict[str, str],
+    web: Web | None = None,
+    say: Callable[[str], None] = print,
+    progress: Callable[[str], None] = print,
+) -> None:
+    """Make the lock anew and say what changed; raise TableError, and leave the old lock, where a row is wrong."""
     rows, misspelt = read_table(organisms, read_schema("organisms.schema.yaml"))
+    if not rows and not misspelt:
+        raise TableError([f"{organisms}: it asks for no organism; add a row"])
     schema = read_schema("organisms.lock.schema.yaml")
-    old = read_lock(lock, schema, print)
-    new = lock_rows(organisms, rows, misspelt, Ensembl(web or Web(), addresses), print, tell)
+    old = read_lock(lock, schema, say)
+    try:
+        new = lock_rows(organisms, rows, misspelt, Ensembl(web or Web(), addresses), say, progress)
+    except UnreachableError as error:
+        remedy = "is there a network? The addresses are the keys below `ensembl` in config/config.yaml"
+        raise TableError([*misspelt, f"{error}; {remedy}"]) from error
     write_lock(lock, new, schema)
     lines, unchanged = difference(old, {row["organism"]: row for row in new})
-    show(print, lines)
-    print(f"{lock}: {len(new):,} genomes, {len(lines):,} added, removed or changed, {unchanged:,} unchanged")
+    show(say, lines)
+    say(f"{lock}: {len(new):,} genomes, {len(lines):,} added, removed or changed, {unchanged:,} unchanged")
+
+
+def teller(*files: TextIO) -> Callable[[str], None]:
+    """Make a function that writes a line to each of several files."""
+
+    def tell(line: str) -> None:
+        for file in files:
+            print(line, file=file, flush=True)
+
+    return tell
 
 
 if __name__ == "__main__":
-    try:
-        main(Path(snakemake.params.organisms), Path(snakemake.params.lock), dict(snakemake.params.ensembl))
-    except TableError as mistakes:
-        sys.exit(f"{mistakes}\nthe lock is left as it was")  # the mistakes are the user's to read, a traceback is not
+    with Path(snakemake.log[0]).open("w", encoding="utf-8") as log:
+        try:
+            main(
+                Path(snakemake.params.organisms),
+                Path(snakemake.params.lock),
+                dict(snakemake.params.ensembl),
+                say=teller(log, sys.stdout),
+                progress=teller(log, sys.stderr),
+            )
+        except TableError as mistakes:  # Snakemake shows the log of what failed
+            teller(log)(f"{mistakes}\nthe lock is left as it was")
+            sys.exit(1)

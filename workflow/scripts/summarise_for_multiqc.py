@@ -13,7 +13,7 @@ from _log import log_to
 
 # MultiQC draws a longer table as a plot without text (max_table_rows); report/index.html has all samples.
 MOST_ROWS = 500
-SAMPLE_COLUMNS = ("Sample", "Status", "Organism", "Failed step", "Reason")
+SAMPLE_COLUMNS = ("Sample", "Status", "Organism", "Library type", "Failed step", "Reason")
 
 
 def annotation_section(reports: Iterable[Mapping[str, Any]]) -> str:
@@ -47,6 +47,7 @@ def sample_section(records: Iterable[Mapping[str, Any]]) -> str:
             record.get("sample") or "unknown",
             "passed" if record.get("success") else "failed",
             record.get("organism") or "",
+            (record.get("library_type") or {}).get("found") or "",
             record.get("failed_step") or "",
             record.get("reason") or "",
         ]
