@@ -43,11 +43,6 @@ def own_files(wildcards):
     return {kind: user_file(genome[f"{kind}_url"]) for kind in ("genome", "annotation")}
 
 
-def sources_of(wildcards):
-    """Where the genome and the annotation of an organism come from: what people know them by."""
-    return {kind: GENOMES[wildcards.organism][f"{kind}_url"] for kind in ("genome", "annotation")}
-
-
 def index_archives(wildcards):
     """The archive of each k that may fit a sample's reads."""
     organism = SAMPLES[wildcards.sample].organism
@@ -122,7 +117,8 @@ def report_what_finished():
     from write_report import write_report  # a page that most runs, and no job, need
 
     failed = failed_jobs(workflow)
-    if LOCKING or [job.rule for job in failed] == ["judge_run"]:
+    only_the_verdict = [job.rule for job in failed] == ["judge_run"]
+    if LOCKING or only_the_verdict:
         return
     logger.error(say(failed, failed_samples(existing(RECORDS))))
     if workflow.storage_settings.default_storage_provider is None:
