@@ -56,9 +56,10 @@ class Executor(RemoteExecutor):
             raise WorkflowError(f"fishladder: {error}") from error
         self.shared = self.workflow.storage_settings.assume_common_workdir
         if self.settings.preflight:
-            from .preflight import check_and_tell
+            from .preflight import check_and_tell, sources
 
-            raise SystemExit(check_and_tell(self.settings, self.ledger, self.images()))
+            more = [] if self.shared else sources(self.workflow.globals["config"], Path(self.workdir))
+            raise SystemExit(check_and_tell(self.settings, self.ledger, self.images(), more))
         if self.shared and not self.settings.volumes:
             raise WorkflowError(
                 "Snakemake assumes that jobs share a file system with this machine. On AWS Batch they do not: add "

@@ -159,7 +159,10 @@ def environment(given: Mapping[str, str], folder: Path) -> dict[str, str]:
 
 
 class ScratchWatch(threading.Thread):
-    """Look twice a second how much scratch is free: when a command has failed, it has cleared away what filled it."""
+    """Look how much scratch is free: when a command has failed, it or Snakemake has cleared away what filled it.
+
+    That may be a tenth of a second after the disk was full. A look takes some microseconds.
+    """
 
     def __init__(self, scratch: Path) -> None:
         super().__init__(daemon=True)
@@ -167,7 +170,7 @@ class ScratchWatch(threading.Thread):
         self.least_mb = free_mb(scratch)
 
     def run(self) -> None:
-        while not self.over.wait(0.5):
+        while not self.over.wait(0.05):
             self.least_mb = min(self.least_mb, free_mb(self.scratch))
 
     def __enter__(self) -> "ScratchWatch":

@@ -12,6 +12,7 @@ import secrets
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 from .capacity import Capacity
@@ -19,6 +20,8 @@ from .clients import Clients, code_of
 from .ground import region_of
 from .ledger import Ledger
 from .settings import ExecutorSettings
+from .sources import named_files, unlisted
+from .trial import try_images
 
 ECR = re.compile(r"^(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/([^:@]+)(?:@(sha256:\w+)|:([\w.-]+))?$")
 CLOCK_LIMIT_S = 300
@@ -165,19 +168,43 @@ class Checks:
                 yield Line("image", False, f"{image} is not there. To do: push it, or correct container:")
 
 
-def check_and_tell(settings: ExecutorSettings, ledger: Ledger, images: Sequence[str]) -> int:
-    """Print every line; 0 where nothing fails."""
+def sources(config: Any, folder: Path) -> Iterator[Line]:
+    """Whether jobs, which share no folder with the driver, get what the configuration names."""
+    missing = unlisted(named_files(config, folder), folder)
+    if missing is None:
+        yield Line(
+            "sources", False, f"{folder} is in no git repository. To do: git init, git add: jobs get what git lists"
+        )
+    elif missing:
+        names = " ".join(missing)
+        yield Line("sources", False, f"git does not list {names}: jobs would not have it. To do: git add {names}")
+    else:
+        yield Line("sources", True, "git lists the tables that the configuration names, so jobs get them")
+
+
+def check_and_tell(settings: ExecutorSettings, ledger: Ledger, images: Sequence[str], more: Iterable[Line] = ()) -> int:
+    """Print every line, and try the images where nothing stands against it; 0 where nothing fails."""
     failed = 0
-    for line in Checks(settings, ledger, images, ledger.clients).run():
+    for line in (*more, *Checks(settings, ledger, images, ledger.clients).run()):
         failed += line.ok is False
-        print(line)
+        print(line, flush=True)
+    if failed:
+        print(Line("images", None, "not tried: first the rest has to be right"))
+    elif images:
+        print(
+            f"     trying the images, one job of 1 vCPU each ({len(images)}); instances take minutes to start",
+            flush=True,
+        )
+        for image, ok, told in try_images(settings, ledger, images):
+            failed += ok is False
+            print(Line("image", ok, f"{image}: {told}"), flush=True)
     print(f"{failed} to do" if failed else "ready")
     return 1 if failed else 0
 
 
 def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="fishladder preflight", description=__doc__.splitlines()[0])
-    for name in ("queue", "prefix", "region", "job_role", "execution_role", "log_group"):
+    for name in ("queue", "prefix", "region", "job_role", "execution_role", "log_group", "runtime"):
         field = next(one for one in fields(ExecutorSettings) if one.name == name)
         parser.add_argument(f"--{name.replace('_', '-')}", default=field.default, help=field.metadata["help"])
     parser.add_argument("--image", action="append", default=[], help="An image that jobs need; may be repeated.")

@@ -93,7 +93,9 @@ class ExecutorSettings(ExecutorSettingsBase):
         "fishladder-trace.tsv",
         "File that gets one row for each attempt of each job, with events in the .jsonl beside it; '' for none.",
     )
-    preflight: bool = setting(False, "Check account, queue, roles, bucket, images and clock, tell, and end.")
+    preflight: bool = setting(
+        False, "Check account, queue, roles, bucket and clock, try each image with a small job, tell, and end."
+    )
 
 
 def pairs(text: str | None) -> dict[str, str]:

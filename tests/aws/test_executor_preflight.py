@@ -1,12 +1,19 @@
 """The check before a run: each line ok, or what to do."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from snakemake_executor_plugin_fishladder import preflight
+from snakemake_executor_plugin_fishladder.clients import Clients
+from snakemake_executor_plugin_fishladder.ledger import Ledger
+from snakemake_executor_plugin_fishladder.settings import ExecutorSettings
+from snakemake_executor_plugin_fishladder.trial import try_images
 from tests.aws import driver
-from tests.aws.batch_server import ACCOUNT, EXPIRED, REGION, Trouble
+from tests.aws.batch_server import ACCOUNT, EXPIRED, REGION, Fault, Trouble
 
 
 def lines(capsys, *words: str) -> tuple[int, dict[str, str]]:
@@ -31,6 +38,8 @@ def test_everything_is_ready(batch_server, capsys):
     checked = {"credentials", "region", "clock", "queue", "compute environment", "instances", "job role", "image"}
     assert checked | {"execution role", "bucket", "log group"} == told.keys()
     assert all(line.startswith("ok") for line in told.values())
+    assert f"{image}: a job ran in it" in told["image"]
+    assert len(batch_server.jobs) == 1
     assert batch_server.client("s3").list_objects_v2(Bucket="lab").get("KeyCount") == 0
 
 
@@ -44,6 +53,8 @@ def test_each_mistake_says_what_to_do(batch_server, capsys):
         assert told[what].startswith("FAIL"), told
         assert "To do: " in told[what]
     assert told["execution role"].startswith("?")
+    assert told["images"].startswith("?") and "first the rest has to be right" in told["images"]
+    assert not batch_server.jobs
 
 
 def test_disabled_queue_is_told(batch_server, capsys):
@@ -69,6 +80,86 @@ def test_a_prefix_that_is_none_is_told(capsys, monkeypatch):
     monkeypatch.setenv("AWS_REGION", REGION)
     assert preflight.main(["--queue", "work", "--prefix", "lab/state"]) == 1
     assert "is not s3://bucket/folder. To do" in capsys.readouterr().out
+
+
+def ready(server) -> list[str]:
+    server.client("logs").create_log_group(logGroupName="/aws/batch/job")
+    return ["--queue", "work", "--prefix", "s3://lab/state", "--image", "quay.io/tool:7"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "told_of_it"),
+    [
+        (Fault(0, "Task failed to start", "CannotPullContainerError: manifest unknown"), "Its image cannot be pulled"),
+        (Fault(0, None, "CannotStartContainerError: exec: no such file"), "Its container cannot start"),
+        (Fault(0, "Host EC2 (instance i-0) terminated."), "The instance failed"),
+    ],
+)
+def test_an_image_in_which_no_job_can_run_is_found_by_a_job(batch_server, capsys, fault, told_of_it):
+    batch_server.fault = lambda job, attempt: fault
+    code, told = lines(capsys, *ready(batch_server))
+    assert code == 1
+    assert told["image"].startswith("FAIL") and told_of_it in told["image"]
+    assert batch_server.client("s3").list_objects_v2(Bucket="lab").get("KeyCount") == 0
+
+
+def test_instances_without_the_runtime_are_found_by_a_job(batch_server, capsys):
+    code, told = lines(capsys, *ready(batch_server), "--runtime", "/opt/fishladder/other")
+    assert code == 1
+    assert "check --fishladder-runtime and the instances' launch template" in told["image"]
+
+
+def only(folder: Path, **programs: str) -> str:
+    """A PATH with nothing else on it."""
+    folder.mkdir()
+    for name, program in programs.items():
+        (folder / name).write_text(f'#!/bin/sh\nexec {program} "$@"\n')
+        (folder / name).chmod(0o755)
+    return str(folder)
+
+
+@pytest.mark.parametrize(
+    ("programs", "told_of_it"),
+    [
+        ({"python3": sys.executable}, "it has no bash"),
+        ({"python3": f"{sys.executable} -S", "bash": "/bin/bash"}, "Snakemake does not start in it"),
+    ],
+)
+def test_an_image_that_lacks_something_is_found_by_a_job(
+    batch_server, capsys, tmp_path, monkeypatch, programs, told_of_it
+):
+    words = ready(batch_server)
+    monkeypatch.setenv("PATH", only(tmp_path / "bin", **programs))
+    code, told = lines(capsys, *words)
+    assert code == 1
+    assert told_of_it in told["image"]
+
+
+def test_a_trial_that_never_starts_is_told_and_ended(batch_server):
+    batch_server.hold.set()
+    settings = ExecutorSettings(queue="work", region=REGION, poll_interval=0.2)
+    ledger = Ledger(Clients(REGION), "s3://lab/state", "preflight")
+    ((image, ok, told),) = try_images(settings, ledger, ["tool:1"], limit_s=1)
+    assert (image, ok) == ("tool:1", None)
+    assert "has not ended within" in told
+    assert batch_server.active() == []
+    assert batch_server.client("s3").list_objects_v2(Bucket="lab").get("KeyCount") == 0
+
+
+def test_tables_that_jobs_would_not_get_are_told(batch_server, tmp_path):
+    (tmp_path / "Snakefile").write_text('configfile: "c.yaml"\nrule make:\n    output: "a"\n    shell: "touch a"\n')
+    (tmp_path / "c.yaml").write_text("samples: samples.tsv\nmore: {list: [lists/a.tsv], name: absent.tsv}\n")
+    (tmp_path / "samples.tsv").touch()
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "lists/a.tsv").touch()
+    words = ["--fishladder-preflight", "--shared-fs-usage", "none", "--default-storage-provider", "fishladder"]
+    words += ["--default-storage-prefix", "s3://lab/work"]
+    assert "is in no git repository. To do: git init" in driver.run(tmp_path, *words)[1]
+    subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)
+    subprocess.run(["git", "add", "Snakefile", "lists"], cwd=tmp_path, check=True)
+    assert "FAIL sources: git does not list samples.tsv: jobs" in driver.run(tmp_path, *words)[1]
+    subprocess.run(["git", "add", "samples.tsv"], cwd=tmp_path, check=True)
+    assert "ok   sources: git lists the tables" in driver.run(tmp_path, *words)[1]
 
 
 def test_snakemake_checks_the_images_of_the_run_and_ends(batch_server, tmp_path):

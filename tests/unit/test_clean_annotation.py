@@ -1,11 +1,9 @@
 import gzip
 import json
-import random
 import subprocess
 from pathlib import Path
 
 import pytest
-from _log import InputError
 from clean_annotation import BOTH_STRANDS, Report, clean, ids_of, main, read_lengths, survey
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,7 +13,7 @@ from tests.toy.make_all import Wishes, make_all
 DATA = Path(__file__).parents[3] / "shared/data/rna"
 REAL = pytest.mark.skipif(not DATA.is_dir(), reason="the real data are not beside the project (../shared/data)")
 LENGTHS = {"I": 1000, "II": 500}
-SOURCES = {"genome": "my.fa.gz", "annotation": "my.gtf"}
+SOURCES = {"genome_url": "my.fa.gz", "annotation_url": "my.gtf"}
 
 
 def row(feature="exon", start=1, end=100, strand="+", contig="I", attributes='gene_id "g"; transcript_id "t";') -> str:
@@ -230,55 +228,6 @@ def test_windows_line_ends_make_no_difference(tmp_path):
     gtf = zipped("".join(rows).replace("\n", "\r\n"), tmp_path / "rows.gtf.gz")
     main(genome, gtf, tmp_path / "clean.gz", tmp_path / "report.json", {}, SOURCES)
     assert gzip.decompress((tmp_path / "clean.gz").read_bytes()).decode() == "".join(rows[:3])
-
-
-CUT = gzip.compress(b">I\n" + bytes(random.Random(1).choices(b"ACGT", k=4000)))[:-100]
-
-
-@pytest.mark.parametrize(
-    ("genome", "gtf", "expected"),
-    [
-        (
-            b"<!DOCTYPE html><html>",
-            row(),
-            "my.fa.gz: it is a web page (HTML), not FASTA; look for the file's own address",
-        ),
-        (b"@r\nACGT\n", row(), "my.fa.gz: it starts with '@r\\nACGT', not with '>' and a name as FASTA does; give"),
-        (b">p1\nMKVLEEF\n", row(), "my.fa.gz: it holds the letters E, F, L, which are amino acids: these are proteins"),
-        (b">I\nAC\n>II\nAC\n>I\nAC\n", row(), "my.fa.gz: the contig I is in it twice; give each contig once, under a"),
-        (CUT, row(), "my.fa.gz ends in the middle of its gzip stream: it was cut; bring the file again and run `snake"),
-        (
-            b">I\nAC\n",
-            gzip.compress(row().encode())[:-9],
-            "my.gtf ends in the middle of its gzip stream: it was cut; b",
-        ),
-        (b">I\nAC\n", ">I\nAC\n", "my.gtf: it is FASTA, not GTF; give the annotation of the genome"),
-        (b">I\nAC\n", "##gff-version 3\n", "my.gtf: it is GFF3, not GTF; turn it into GTF, as by `gffread -T"),
-        (b">I\nAC\n", row(attributes="ID=t;Parent=g"), "my.gtf: it is GFF3, not GTF; turn it into GTF, as by `gffr"),
-        (b">I\nAC\n", "I\ttest\n", "my.gtf: row 1 has 2 columns separated by tabs, where GTF has 9; give a GTF file"),
-        (b">I\nAC\n", row() + "I\ttest\n", "my.gtf: row 2 is no GTF: nine columns separated by tabs are needed, with"),
-        (
-            b">chr1\nAC\n>chr2\nAC\n",
-            row() + row(contig="II"),
-            "my.gtf: none of its contigs (I, II) is in the genome my.fa.gz (chr1, chr2): they are of different",
-        ),
-        (
-            b">I\nAC\n",
-            row(end=99),
-            "my.gtf: no transcript is left of it (rows left out: 1 ends beyond its contig); is it",
-        ),
-        (b">I\nAC\n", row("gene", 1, 2), "my.gtf: no transcript is left of it (rows left out: it has no exons); is it"),
-    ],
-)
-def test_files_that_no_transcript_can_be_built_from_are_named_with_the_remedy(tmp_path, genome, gtf, expected):
-    for name, content in (("genome", genome), ("gtf", gtf)):
-        content = content.encode() if isinstance(content, str) else content
-        whole = content if content.startswith(b"\x1f\x8b") else gzip.compress(content)
-        (tmp_path / f"{name}.gz").write_bytes(whole)
-    with pytest.raises(InputError) as refused:
-        main(tmp_path / "genome.gz", tmp_path / "gtf.gz", tmp_path / "clean.gz", tmp_path / "report.json", {}, SOURCES)
-    assert str(refused.value)[: len(expected)] == expected
-    assert not (tmp_path / "report.json").exists()
 
 
 def test_the_cleaned_file_depends_on_its_content_alone(tmp_path, monkeypatch):

@@ -1,5 +1,4 @@
 import gzip
-import hashlib
 import json
 import random
 import re
@@ -12,122 +11,19 @@ from _ensembl_answers import parse_division
 from _genomes import DIVISIONS
 from _lock_file import difference, write_lock
 from _match_organisms import match_genomes
-from _own_genome import own_assembly, own_name
 from _tables import Row, TableError, read_table
 from _web import Web
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lock_organisms import main, read_schema
 
-from tests.unit.loopback import Site, serve
+from tests.unit.small_ensembl import LOCK_SCHEMA, fungus, lock, mistakes, row, site
+
+__all__ = ["site"]  # a fixture
 
 ROOT = Path(__file__).parents[2]
 ANSWERS = ROOT.parent / "shared/data/rna/ensembl_answers"
 REAL = pytest.mark.skipif(not ANSWERS.is_dir(), reason="the real answers are not beside the project (../shared/data)")
-LOCK_SCHEMA = read_schema("organisms.lock.schema.yaml")
-CONTENT = b"x" * 1500
-TABLE = "#name\tspecies\tdivision\ttaxonomy_id\tassembly\tassembly_accession\tcore_db\tspecies_id"
-FOLDERS = {"EnsemblVertebrates": "/ftp", "EnsemblFungi": "/genomes/fungi", "EnsemblPlants": "/genomes/plants"}
-
-
-def put(site: Site, division: str, release: int, below: str, name: str, stem: str, total: int = 7) -> None:
-    """Put the files of one genome on the site, as Ensembl lays them out."""
-    folder = f"{FOLDERS[division]}/release-{release}"
-    fasta, gtf = f"{folder}/fasta/{below}{name}/dna", f"{folder}/gtf/{below}{name}"
-    site.pages[f"{fasta}/CHECKSUMS"] = (
-        f"{total:05}     2 {stem}.dna.toplevel.fa.gz\n1 1 {stem}.dna_sm.toplevel.fa.gz\n".encode()
-    )
-    site.pages[f"{gtf}/CHECKSUMS"] = f"8 2 {stem}.{release}.chr.gtf.gz\n9     2 {stem}.{release}.gtf.gz\n".encode()
-    site.pages[f"{fasta}/{stem}.dna.toplevel.fa.gz"] = CONTENT
-    site.pages[f"{gtf}/{stem}.{release}.gtf.gz"] = CONTENT
-
-
-@pytest.fixture
-def site():
-    """A small Ensembl: human and mouse, three fungi in a collection (one without files), wheat without files."""
-    with serve() as site:
-        pages = {
-            "/rest/info/software": {"release": 110},
-            "/rest/info/eg_version": {"version": 57},
-            "/rest/info/species": {
-                "species": [
-                    {"name": "homo_sapiens", "display_name": "Human", "assembly": "GRCh38", "taxon_id": "9606"}
-                    | {"aliases": ["man"], "accession": "GCA_000001405.29", "strain": None},
-                    {"name": "mus_musculus", "display_name": "Mouse", "assembly": "GRCm39", "taxon_id": "10090"},
-                ]
-            },
-            "/rest/info/genomes/division/EnsemblFungi": [
-                fungus("fusarium_fujikuroi", "Fusarium fujikuroi", "EF1", "EF 1", "GCA_000315255.1", None),
-                fungus("fusarium_fujikuroi_gca_1", "Fusarium fujikuroi", "v 1", "v 1", None, "B14"),
-                fungus("_candida_x", "[Candida] x", "ASM1", "ASM1", "GCA_3.1", None),
-            ],
-            "/rest/info/genomes/division/EnsemblPlants": [
-                fungus("triticum_aestivum_mace", "Triticum aestivum", "PGSBv2.1", "PGSBv2.0_Mace", "GCA_4.1", "Mace")
-            ],
-        }
-        site.pages = {path: json.dumps(answer).encode() for path, answer in pages.items()}
-        collection = "fungi_ascomycota1_collection"
-        core = f"{collection}_core_57_110_1"
-        table = [
-            TABLE,
-            f"Fusarium fujikuroi\tfusarium_fujikuroi\tEnsemblFungi\t1\tEF 1\tGCA_000315255.1\t{core}\t1\t",
-            f"Fusarium fujikuroi\tfusarium_fujikuroi_gca_1\tEnsemblFungi\t1\tv 1\t\t{core}\t2\t",
-            "[Candida] x\t_candida_x\tEnsemblFungi\t1\tASM1\tGCA_3.1\t_candida_x_core_57_110_1\t1\t",
-        ]
-        site.pages["/genomes/fungi/release-57/species_EnsemblFungi.txt"] = "\n".join(table).encode()
-        site.pages["/genomes/plants/release-57/species_EnsemblPlants.txt"] = TABLE.encode()
-        old = (
-            f"{TABLE}\nHuman\thomo_sapiens\tEnsemblVertebrates\t9606\tGRCh38.p13\tGCA_1.28\thomo_sapiens_core_100_38\t1"
-        )
-        site.pages["/ftp/release-100/species_EnsemblVertebrates.txt"] = old.encode()
-        put(site, "EnsemblVertebrates", 110, "", "homo_sapiens", "Homo_sapiens.GRCh38")
-        put(site, "EnsemblVertebrates", 100, "", "homo_sapiens", "Homo_sapiens.GRCh38", total=6)
-        put(site, "EnsemblVertebrates", 110, "", "mus_musculus", "Mus_musculus.GRCm39")
-        put(site, "EnsemblFungi", 57, f"{collection}/", "fusarium_fujikuroi", "Fusarium_fujikuroi.EF1")
-        put(site, "EnsemblFungi", 57, f"{collection}/", "fusarium_fujikuroi_gca_1", "Fusarium_fujikuroi_gca_1.v_1")
-        yield site
-
-
-def fungus(name: str, species: str, default: str, assembly: str, accession: str | None, strain: str | None) -> dict:
-    return {
-        "name": name,
-        "scientific_name": species,
-        "display_name": species,
-        "url_name": name.capitalize(),
-        "assembly_default": default,
-        "assembly_name": assembly,
-        "assembly_accession": accession,
-        "strain": strain,
-        "taxonomy_id": 1,
-    }
-
-
-def lock(site: Site, folder: Path, *lines: str) -> dict[str, Row]:
-    """Write the table of organisms, lock it, and read the lock."""
-    table, locked = folder / "organisms.tsv", folder / "organisms.lock.tsv"
-    table.write_text("\n".join(["organism\tdivision\trelease\tassembly\tgenome\tannotation", *lines]) + "\n")
-    addresses = {
-        "rest": f"{site.address}/rest",
-        "ftp": f"{site.address}/ftp",
-        "genomes_ftp": f"{site.address}/genomes/",
-    }
-    main(table, locked, addresses, Web(attempts=3, backoff=0.01))
-    rows, problems = read_table(locked, LOCK_SCHEMA)
-    assert problems == []
-    return {row["organism"]: row for row in rows}
-
-
-def row(
-    organism: str, division: str = "", release: str = "", assembly: str = "", genome: str = "", gtf: str = ""
-) -> str:
-    return "\t".join([organism, division, release, assembly, genome, gtf])
-
-
-def mistakes(site: Site, folder: Path, *lines: str) -> list[str]:
-    with pytest.raises(TableError) as caught:
-        lock(site, folder, *lines)
-    assert not (folder / "organisms.lock.tsv").exists()
-    return str(caught.value).replace(f"{folder}/", "").replace(site.address, "").split("\n")
 
 
 def test_locks_the_current_release_with_exact_addresses_sizes_and_checksums(site, tmp_path):
@@ -352,113 +248,12 @@ def test_an_old_lock_that_cannot_be_read_is_replaced(site, tmp_path, capsys):
     assert "cannot be read" in capsys.readouterr().out
 
 
-def test_locks_the_users_own_files_wherever_they_are(site, tmp_path):
-    genome = tmp_path / "my genome v1.fa.gz"
-    genome.write_bytes(gzip.compress(b">I\nACGT\n"))
-    site.pages["/own/genes.gtf"] = b"I\tme\texon\t1\t2\t.\t+\t.\t\n"
-    found = lock(site, tmp_path, row("My E coli", genome=str(genome), gtf=f"{site.address}/own/genes.gtf"))
-    mine = found["My_E_coli"]
-    assert (mine["release"], mine["assembly"], mine["division"]) == ("own", "my_genome_v1", "")
-    assert mine["genome_checksum"] == f"sha256:{hashlib.sha256(genome.read_bytes()).hexdigest()}"
-    assert mine["annotation_checksum"] == f"sha256:{hashlib.sha256(site.pages['/own/genes.gtf']).hexdigest()}"
-    assert (mine["genome_size"], mine["annotation_size"]) == (str(genome.stat().st_size), "21")
-    assert (mine["genome_url"], mine["requested"]) == (str(genome), "My E coli")
-
-
-def test_own_files_that_are_missing_or_empty_are_refused_by_column(site, tmp_path):
-    (tmp_path / "empty.gtf").touch()
-    (tmp_path / "one.fa").write_text(">I\nACGT\n")
-    found = mistakes(
-        site,
-        tmp_path,
-        row("a", genome="nowhere.fa", gtf="nowhere.gtf"),
-        row("b", genome=str(tmp_path / "one.fa"), gtf=str(tmp_path / "empty.gtf")),
-        row("c", genome=f"{site.address}/own/none.fa", gtf="x.gtf"),
-        row("*", genome="x.fa", gtf="x.gtf"),
-        row("d", "EnsemblFungi", genome="x.fa", gtf="x.gtf"),
-    )
-    assert [line.split(": ")[0] for line in found] == [
-        f"organisms.tsv, row {number}, column {column}"
-        for number, column in enumerate(("genome", "annotation", "genome", "organism", "division"), start=2)
-    ]
-
-
-def test_an_own_genome_is_locked_under_the_name_that_was_written_or_refused(site, tmp_path):
-    genome, gtf = tmp_path / "a.fa", tmp_path / "a.gtf"
-    genome.write_text(">I\nACGT\n")
-    gtf.write_text("I\tme\texon\t1\t2\t.\t+\t.\t\n")
-    found = mistakes(
-        site,
-        tmp_path,
-        row("My E. coli", genome=str(genome), gtf=str(gtf)),
-        row("bug", assembly="v1+2", genome=str(genome), gtf=str(gtf)),
-    )
-    assert found == [
-        "organisms.tsv, row 2, column organism: 'My E. coli' names files, in which '.' cannot stand; write 'My_E_coli'",
-        "organisms.tsv, row 3, column assembly: 'v1+2' names files, in which '+' cannot stand; write 'v1_2'",
-    ]
-
-
 def test_a_table_without_rows_does_not_empty_the_lock(site, tmp_path):
     lock(site, tmp_path, row("Human", "EnsemblVertebrates"))
     before = (tmp_path / "organisms.lock.tsv").read_bytes()
     with pytest.raises(TableError, match=r"organisms.tsv: it asks for no organism; add a row"):
         lock(site, tmp_path)
     assert (tmp_path / "organisms.lock.tsv").read_bytes() == before
-
-
-def test_own_files_that_are_something_else_are_refused_by_row_and_column_with_the_remedy(site, tmp_path):
-    site.pages["/own/page.fa.gz"] = b"\n<!doctype html>"
-    contents = {
-        "one.fa": b">I\nACGT\n",
-        "one.gtf": b"I\tme\texon\t1\t2\t.\t+\t.\t\n",
-        "plain.fa.gz": b">I\nACGT\n",
-        "proteins.fa.gz": gzip.compress(b">p\nMLE*\n"),
-        "genes.gtf.gz": gzip.compress(b"# by hand\nI\tme\tmRNA\t1\t2\t.\t+\t.\tID=t1;Parent=g1\n"),
-        "reads.fa": b"CRAM\3\1",
-    }
-    path = {name: str(tmp_path / name) for name in contents}
-    for name, content in contents.items():
-        (tmp_path / name).write_bytes(content)
-    found = mistakes(
-        site,
-        tmp_path,
-        row("a", genome=f"{site.address}/own/page.fa.gz", gtf=path["one.gtf"]),
-        row("b", genome=path["plain.fa.gz"], gtf=path["one.gtf"]),
-        row("c", genome=path["proteins.fa.gz"], gtf=path["one.gtf"]),
-        row("d", genome=path["one.fa"], gtf=path["genes.gtf.gz"]),
-        row("e", genome=path["one.fa"], gtf=path["one.fa"]),
-        row("f", genome=path["reads.fa"], gtf=path["one.gtf"]),
-    )
-    expected = [
-        "row 2, column genome: /own/page.fa.gz: it is a web page (HTML), not FASTA; look for the file's own address",
-        "row 3, column genome: plain.fa.gz: it is not gzip, though its name says so; bring the file again, or",
-        "row 4, column genome: proteins.fa.gz: it holds the letters E, L, which are amino acids: these are proteins;",
-        "row 5, column annotation: genes.gtf.gz: it is GFF3, not GTF; turn it into GTF, as by `gffread -T genes.gff3",
-        "row 6, column annotation: one.fa: it is FASTA, not GTF; give the annotation of the genome",
-        "row 7, column genome: reads.fa: it is a CRAM file; give FASTA, plain or gzip",
-    ]
-    assert [
-        line.removeprefix("organisms.tsv, ")[: len(one)] for line, one in zip(found, expected, strict=True)
-    ] == expected
-
-
-@pytest.mark.parametrize(
-    ("genome", "assembly", "name"),
-    [
-        ("data/R64-1-1.fa.gz", "", "R64-1-1"),
-        ("https://x.org/a%20b/My%20genome.v2.fasta?download=1", "", "My_genome.v2"),
-        ("genome.fna", "Build 3", "Build_3"),
-        (".fa", "", "assembly"),
-    ],
-)
-def test_names_the_assembly_of_an_own_genome_by_its_column_or_its_file(genome, assembly, name):
-    assert own_assembly(Row(genome=genome, assembly=assembly)) == name
-
-
-@given(st.text())
-def test_the_name_of_an_own_genome_fits_the_lock(text):
-    assert own_name(text).isascii() and own_name(text).replace("_", "a").replace("-", "a").isalnum()
 
 
 @pytest.fixture(scope="module")

@@ -238,20 +238,20 @@ def some(names: Collection[str], shown: int = 3) -> str:
 def main(
     genome: Path, gtf: Path, output: Path, report_file: Path, organism: dict[str, str], sources: dict[str, str]
 ) -> None:
-    """Clean `gtf`; `sources` says by kind (genome, annotation) what the files are called where they come from."""
-    with told_of(sources["genome"]):
+    """Clean `gtf`; `sources` says what the files are called where they come from (genome_url, annotation_url)."""
+    with told_of(sources["genome_url"]):
         refuse_other_formats(genome, "genome")
         lengths = read_lengths(reader(genome)())
     rows = reader(gtf)
     report = Report()
-    with told_of(sources["annotation"]):
+    with told_of(sources["annotation_url"]):
         refuse_other_formats(gtf, "annotation")
         found = survey(rows(), lengths)
         with gzip.GzipFile(output, "wb", compresslevel=1, mtime=0) as kept:
             for row in clean(rows(), lengths, found, report):
                 kept.write(row.encode())
         if not report.transcripts:
-            raise InputError(nothing_left(rows(), lengths, report, sources["genome"]))
+            raise InputError(nothing_left(rows(), lengths, report, sources["genome_url"]))
     counts = vars(report) | {"transcripts": len(report.transcripts), "genes": len(report.genes)}
     report_file.write_text(json.dumps(organism | counts, indent=2) + "\n")
 
