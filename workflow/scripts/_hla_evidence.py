@@ -14,6 +14,9 @@ from _hla_map import Placements
 
 FLOOR = 12.0  # a fragment never speaks louder than this against a genotype: it may be an error, or of another gene
 CLIP_COST, MOST_CLIPPED = 1.0, 20  # of each base outside the alignment
+# What lies between exons tells genes apart. It tells less of alleles, most of which have it from a relative, and what is
+# wrong there is wrong in every fragment: a difference weighs little, and all of a fragment's no more than one in an exon.
+GENE_WEIGHT, ALLELE_WEIGHT, MOST_BETWEEN = 0.5, 0.15, 2.0
 LOST_MATE = 25.0  # the mate fits another gene, and not this one
 TELLING = 40  # bases in exons, or half of a short read: fragments with fewer do not say which type it is
 STRANGE = 8.0  # beyond what sequencing errors explain: such a fragment fits no allele of the release
@@ -63,12 +66,15 @@ def weigh(index: Index, placements: dict[str, Placements], fragment_of: np.ndarr
     for number, (name, placed) in enumerate(placements.items()):
         rows, row_of = np.unique(fragment_of[placed.read], return_inverse=True)
         gene = index.gene(name)
-        exons, fit = read_likelihoods(gene, placed, row_of, len(rows))
+        exons, between = read_likelihoods(gene, placed, row_of, len(rows))
         limit = -(STRANGE + 2 * expected_penalties(placed, row_of, len(rows)))
         in_exon = gene.exon_of[placed.column] > 0
         exon_bases = np.bincount(row_of[placed.row], weights=in_exon, minlength=len(rows))
-        odd = exons.max(axis=1) + fit.max(axis=1) < limit
-        fit += exons
+        odd = exons.max(axis=1) + GENE_WEIGHT * between.max(axis=1) < limit
+        nearest = (exons + np.float32(GENE_WEIGHT) * between).max(axis=1)
+        fit = exons
+        fit += np.maximum(np.float32(ALLELE_WEIGHT) * between, -MOST_BETWEEN)
+        fit += (nearest - fit.max(axis=1))[:, None]
         clipped = np.bincount(row_of, weights=np.minimum(placed.clipped, MOST_CLIPPED), minlength=len(rows))
         # Of a gene that is known in exons only, a mate beside the exon cannot be found.
         lost = LOST_MATE * (mates[rows] - np.bincount(row_of)) if (gene.kinds == 0).any() else 0

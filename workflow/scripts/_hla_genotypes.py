@@ -36,7 +36,7 @@ def find_candidates(locus: Locus, explained: np.ndarray) -> Candidates:
             sums = np.maximum(fit, fit[:, [allele]]).sum(axis=0)
             pair = np.maximum(pair, sums)
             pair[allele] = max(pair[allele], sums.max())
-        # Beside an allele that explains all, any other makes as good a pair: those that explain much themselves go first.
+        # Beside an allele that explains all, any other makes as good a pair: what explains much itself goes first.
         ranks = np.argsort(-(pair + OWN_SHARE * solo), kind="stable")
         tops = ranks[:SCANNED]
     alleles = ranks[:KEPT]

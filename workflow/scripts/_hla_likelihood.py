@@ -5,7 +5,6 @@ from _hla_index import TILE, IndexedGene
 from _hla_map import Placements
 
 LEAST_ERROR = 0.002  # of a base, whatever its quality claims: errors before sequencing, and of mapping
-BETWEEN_WEIGHT = 0.5  # of a difference between exons, where most alleles are known from their relatives only
 
 
 def penalties(quality: np.ndarray) -> np.ndarray:
@@ -48,7 +47,7 @@ def read_likelihoods(
         if gene.kinds[block]:
             exons[rows] += differing[:, which]
         else:
-            between[rows] += np.float32(BETWEEN_WEIGHT) * differing[:, which]
+            between[rows] += differing[:, which]
     return exons, between
 
 

@@ -56,6 +56,7 @@ class Panel:
         # not what lies between, are mapped to by themselves.
         lone = [number for number, gene in enumerate(self.genes) if self.exons[gene].all()]
         whole = [number for number in range(len(self.genes)) if number not in set(lone)]
+        self.relatives = {gene for gene in set(self.genes) for number in lone if gene[:2] == self.genes[number][:2]}
         self.aligners = [self.aligner(numbers) for numbers in (whole, lone) if numbers]
 
     def aligner(self, numbers: list[int]) -> mappy.Aligner:
@@ -68,8 +69,10 @@ class Panel:
 
     def best_hits(self, sequence: str) -> list[mappy.Alignment]:
         """The best hit of a read in each gene."""
-        best = {}
+        best: dict[str, tuple] = {}
         for aligner in self.aligners:
+            if aligner is not self.aligners[0] and self.relatives.isdisjoint(best):
+                continue
             for hit in aligner.map(sequence):
                 gene = self.genes[int(hit.ctg)]
                 worth = (hit.q_en - hit.q_st) - 5 * hit.NM
