@@ -122,7 +122,8 @@ def introns_of(allele: str, row: int, coding: Alignment, around: Alignment) -> l
     others = coding.bases[[place.get(around.names[number], row) for number in rows]]
     apart = np.count_nonzero(others != coding.bases[row], axis=1)
     filled = np.full(around.bases.shape[1], UNKNOWN, dtype=np.uint8)
-    for number in sorted(range(len(rows)), key=lambda one: (apart[one], unknown[rows[one]])):
+    other = [around.names[number] != allele for number in rows]
+    for number in sorted(range(len(rows)), key=lambda one: (other[one], apart[one], unknown[rows[one]])):
         bases = around.bases[rows[number]]
         filled = np.where(filled == UNKNOWN, bases, filled)
         if UNKNOWN not in filled:

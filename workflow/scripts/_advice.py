@@ -26,7 +26,7 @@ ADVICE = (
     (r"it was cut; bring the file again$|; bring the file again$", READS_AGAIN.format(files="the file")),
     (
         r"no reads of HLA genes",
-        "See that the files are of this sample, human and whole. An exome has such reads only if its kit captures them.",
+        "See that the files are of this sample, human and whole. An exome has such reads if its kit captures them.",
     ),
     (r"too short to type", "Take hla out of the sample's analyses; longer reads are needed for it."),
     (r"`snakemake lock`", "Do what it says; organisms that are not named there are not affected."),
