@@ -30,7 +30,7 @@ lint: ## check form and style of everything
 	ruff format --check
 	snakefmt --check workflow
 	git grep -lE '^#!.*(bash|sh)$$' | xargs shellcheck
-	shellcheck workflow/scripts/sample_step.sh
+	shellcheck workflow/scripts/*.sh
 	snakemake --lint --directory tests/configs/one_organism
 	cfn-lint infra/batch.yaml
 
@@ -39,7 +39,7 @@ format: ## bring everything into form
 	ruff check --fix
 	snakefmt workflow
 
-bench-%: setup ## measure: bench-index, bench-dry-run, bench-s3, bench-batch, bench-hla
+bench-%: setup ## measure: bench-index, bench-dry-run, bench-s3, bench-batch, bench-start, bench-hla
 	@python bench/bench_$(subst -,_,$*).py
 
 runtime: setup ## build the folder that runs Snakemake in any container image, and pack it

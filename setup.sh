@@ -46,3 +46,5 @@ if ! cmp --silent requirements.lock .venv/requirements.lock; then
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
     cp requirements.lock .venv/requirements.lock
 fi
+install -m 755 containers/picard/picard .venv/bin/picard
+if [ "$purpose" = test ]; then containers/gatk4/install .venv; fi

@@ -49,7 +49,7 @@ def test_tells_the_mistakes_of_all_files_at_once(tmp_path):
         "config/config.yaml, row 2, key index.kmers, item 2: 24 is not allowed; write another",
         'config/config.yaml, row 2, key index.kmers, item 3: "23" is text; write a whole number without quotes',
         'config/config.yaml, row 3, key pathvars: "x" is text; write keys below it',
-        "config/config.yaml, row 4, key trim: it has no value; write keys below it (enabled), or remove the key",
+        "config/config.yaml, row 4, key trim: it has no value; write keys below it (enabled, adapters, max_n)",
         "config/organisms.tsv, row 4, column organism: the lock has no row for 'zea_mays'; known: homo_sapiens",
         "config/organisms.tsv, row 5, column organism: row 2 asks for 'homo sapiens', too; remove one of the two rows",
         "config/organisms.tsv, row 6: 1 cell for 2 columns; give every column one cell",

@@ -168,6 +168,7 @@ def test_reads_of_another_organism_fail_their_sample_alone_and_only_once_are_the
     assert "1 of 4 samples failed; the others are done; report: results/report/index.html" in runs.second
     assert not runs.verdict_after_second
     assert "unfinished.html" not in runs.second
+    assert not (runs.folder / "results/report/unfinished.html").exists()  # all is on the front page now
 
 
 def test_when_all_is_mended_the_run_passes_with_a_verdict_and_a_front_page(runs):

@@ -1,13 +1,13 @@
 """Make everything: the toy Ensembl, reads, the truth about both, and the tables of a run."""
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.toy.choose_organisms import Organism, choose_fleet, choose_others
 from tests.toy.lay_out_ensembl import lay_out_answers, lay_out_genome, lay_out_tables
 from tests.toy.make_annotation import make_annotation
+from tests.toy.make_dna import ask_for_dna, make_dna
 from tests.toy.make_genomes import make_genome, sequence_of
 from tests.toy.make_hla_samples import make_hla_samples
 from tests.toy.make_reads import Library
@@ -24,7 +24,7 @@ PLACEHOLDER = pack(b"@placeholder\nACGTACGTACGTACGTACGTACGTACGTACGT\n+\nIIIIIIII
 class Wishes:
     """What is to be made. Sizes in bases; `fragments` a sample; `broken`: a way of break_reads, or "" for none.
 
-    `hla_samples`: 0 to 2 samples of known HLA types beside the others.
+    `dna_fragments`: so many a library of the sample of DNA; 0 for none. `hla_samples`: 0 to 2 of known HLA types.
     """
 
     seed: int = 1
@@ -34,10 +34,11 @@ class Wishes:
     samples: int = 6
     fragments: int = 20_000
     broken: str = "truncated"
+    dna_fragments: int = 0
     hla_samples: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("more_bacteria", "samples", "fragments", "hla_samples"):
+        for name in ("more_bacteria", "samples", "fragments", "dna_fragments", "hla_samples"):
             if getattr(self, name) < 0:
                 raise ValueError(
                     f"{name.replace('_', ' ')}: {getattr(self, name)} is no number of things; give 0 or more"
@@ -62,8 +63,16 @@ def make_all(out: Path, wishes: Wishes, reads_as: str) -> None:
         counts = make_sample(sample, sequences, wishes.fragments, wishes.seed, reads)
         if not sample.broken:
             (truth / f"{sample.name}.tsv").write_text(truth_text(counts, gene_of))
-    rows = make_hla_samples(out, wishes.hla_samples, wishes.seed, reads_as) if wishes.hla_samples else []
-    write_tables(out, wishes.fleet(), samples, reads_as, rows)
+    write_tables(out, wishes.fleet(), samples, reads_as)
+    if wishes.dna_fragments:
+        fungus = wishes.fleet()[0]
+        genes = plan_genes(fungus, wishes.seed)
+        genome = make_genome(fungus, genes, wishes.seed)
+        copies = [(gene.contig, gene.start - 1, gene.end) for gene in genes if gene.family]
+        make_dna(genome, copies, wishes.dna_fragments, wishes.seed, reads, truth)
+        ask_for_dna(out / "config", fungus.name, reads_as)
+    if wishes.hla_samples:
+        make_hla_samples(out, wishes.hla_samples, wishes.seed, reads_as)
 
 
 def make_ensembl(
@@ -116,12 +125,10 @@ def make_manifest(out: Path, wishes: Wishes, reads_as: str) -> None:
     write_tables(out, fleet, samples, reads_as)
 
 
-def write_tables(
-    out: Path, fleet: list[Organism], samples: list[Sample], reads_as: str, more_rows: Iterable[str] = ()
-) -> None:
+def write_tables(out: Path, fleet: list[Organism], samples: list[Sample], reads_as: str) -> None:
     config = make_folder(out / "config")
     (config / "organisms.tsv").write_text(organisms_text(fleet))
-    (config / "samples.tsv").write_text(samples_text(samples, reads_as) + "".join(f"{row}\n" for row in more_rows))
+    (config / "samples.tsv").write_text(samples_text(samples, reads_as))
 
 
 def make_folder(path: Path) -> Path:

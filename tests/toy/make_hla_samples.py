@@ -50,11 +50,8 @@ def hla_settings(release: str = FOLDER) -> dict:
     return {"hla": {"release": files, "version": VERSION, "common": f"{release}/common.csv"}}
 
 
-def make_hla_samples(out: Path, count: int, seed: int, reads_as: str) -> list[str]:
-    """Make the first `count` samples in out/reads, the release in out/imgt, and truth/hla.tsv.
-
-    Returns rows of the table of samples: sample, lane, analyses, organism, fq1, fq2.
-    """
+def make_hla_samples(out: Path, count: int, seed: int, reads_as: str) -> None:
+    """Make the first `count` samples in out/reads, the release in out/imgt, and truth/hla.tsv; add them to the table."""
     alleles = make_hla_release(out / FOLDER, seed)
     rows, truth = [], ["sample\tlocus\tallele1\tallele2\n"]
     for sample in SAMPLES[:count]:
@@ -71,7 +68,9 @@ def make_hla_samples(out: Path, count: int, seed: int, reads_as: str) -> list[st
             write_pairs(shared, Sequencing(), f"{sample.name}.{lane}", seed, *(out / "reads" / name for name in files))
             rows.append("\t".join([sample.name, str(lane), "hla", "", *(f"{reads_as}/{name}" for name in files)]))
     (out / "truth" / "hla.tsv").write_text("".join(truth))
-    return rows
+    table = out / "config" / "samples.tsv"
+    more_columns = table.read_text().splitlines()[0].count("\t") - rows[0].count("\t")
+    table.write_text(table.read_text() + "".join(row + "\t" * more_columns + "\n" for row in rows))
 
 
 def find(alleles: Sequence[Allele], name: str) -> Allele:

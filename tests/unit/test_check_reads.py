@@ -19,7 +19,7 @@ def fastq(names: list[str], bases: int = 10) -> bytes:
 
 MATES = tuple(fastq([f"r{n}/{mate}" for n in range(500)]) for mate in (1, 2))
 ZIPPED = tuple(gzip.compress(mate) for mate in MATES)
-WHOLE = {"success": True, "reason": None, "reads": 500, "mean_read_length": 10}
+WHOLE = {"success": True, "reason": None, "reads": 500, "mean_read_length": 10, "first_read": "r0/1"}
 
 
 @pytest.fixture

@@ -125,10 +125,13 @@ def test_tells_all_mistakes_in_the_order_of_the_file_and_those_of_the_command_li
     ]
 
 
+TRIM = {"enabled": True, "adapters": "", "max_n": 5}
+
+
 def test_settles_what_is_missing_or_wrong_by_the_defaults():
     settled = settle({"index": {"kmers": [31], "decoys": "x"}, "samples": 5, "trim": None}, SCHEMA)
     assert settled["index"] == {"kmers": [31], "decoys": False}
-    assert (settled["samples"], settled["trim"], settled["pathvars"]) == ("config/samples.tsv", {"enabled": True}, {})
+    assert (settled["samples"], settled["trim"], settled["pathvars"]) == ("config/samples.tsv", TRIM, {})
     assert list(mistakes(settled, SCHEMA)) == []
 
 

@@ -48,4 +48,5 @@ def test_says_what_failed_a_line_each_and_counts_the_rest(tmp_path):
     lines = say(jobs, samples).split("\n")
     assert lines[:2] == ["what failed, with the last words of each log:", "  salmon_index yeast: bad_alloc"]
     assert lines[-1] == "  ... and 21 more"
+    assert say([], []) == "the run was stopped before its end; no job failed"
     assert say(jobs[:1], samples).split("\n")[-1] == "  sample b: check_reads: b.fq is cut"

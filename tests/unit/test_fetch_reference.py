@@ -207,5 +207,6 @@ def test_both_files_of_the_toy_ensembl_come_by_the_sums_in_its_checksums(toy_ens
         locked[f"{kind}_checksum"] = "sum:" + " ".join(line.split()[:2])
         outputs[kind], sources[kind] = tmp_path / f"{kind}.gz", path
     address.cut("/" + str(sources["genome"].relative_to(folder)))
-    main(locked, {}, outputs)
+    for kind, output in outputs.items():
+        main(kind, locked, None, output)
     assert all(outputs[kind].read_bytes() == sources[kind].read_bytes() for kind in outputs)

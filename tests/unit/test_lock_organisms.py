@@ -120,7 +120,7 @@ def test_every_mistake_of_every_row_is_told_at_once(site, tmp_path):
         7: ("organism: triticum_aestivum_mace (PGSBv2.1, GCA_4.1, Mace) has no files in release 57", "remove the row"),
         8: ("division: empty; write one of EnsemblVertebrates, EnsemblPlants", "or give your own"),
         9: ("division: 'EnsemblVertebrate' is not allowed", "did you mean EnsemblVertebrates"),
-        10: ("annotation: empty, but genome is given", "give both files"),
+        10: ("genome: genome.fa cannot be read", "correct the path"),
         11: ("genome: s3://bucket/genome.fa cannot be read", "must be a path or http(s)://"),
         12: ("organism: _candida_x (ASM1, GCA_3.1) has no files", "remove the row"),
     }

@@ -1,6 +1,7 @@
 """One version a tool, wherever it is named: containers, conda environments, Python's lock, Debian."""
 
 import csv
+import hashlib
 import pkgutil
 import re
 import shutil
@@ -47,12 +48,23 @@ def test_every_environment_that_a_rule_names_is_there_and_every_one_is_named():
     assert named == {path.name for path in ENVIRONMENTS}
 
 
+def mulled(*tools: str) -> str:
+    """The public image of several tools: sums of their names and versions (galaxy.tool_util.deps.mulled, version 2)."""
+    names, versions = ("\n".join(row) for row in zip(*((tool, TOOLS[tool]["version"]) for tool in tools), strict=True))
+    return f"mulled-v2-{hashlib.sha1(names.encode()).hexdigest()}:{hashlib.sha1(versions.encode()).hexdigest()}-0"
+
+
 @pytest.mark.parametrize("tool", TOOLS)
 def test_a_tool_s_image_has_its_version(tool):
-    name, _, tag = TOOLS[tool]["image"].rpartition("/")[2].partition(":")
-    assert (name, tag.split("--")[0]) == (tool, TOOLS[tool]["version"])
-    public = TOOLS[tool]["image"].startswith("quay.io/biocontainers/")
-    assert public != (ROOT / f"containers/{tool}/Containerfile").exists(), "public, or with a recipe of our own"
+    image = TOOLS[tool]["image"].rpartition("/")[2]
+    name, _, tag = image.partition(":")
+    if tool == "bwa":  # what it aligns is sorted as it comes
+        assert image == mulled("bwa", "samtools")
+    else:
+        assert (name, tag.split("--")[0]) == (tool, TOOLS[tool]["version"])
+    own = TOOLS[tool]["image"].startswith("localhost/fishladder/")  # there is no public one
+    assert own or TOOLS[tool]["image"].startswith("quay.io/biocontainers/")
+    assert not own or (ROOT / f"containers/{tool}/Containerfile").exists()
     assert TOOLS[tool]["licence"]
     assert TOOLS[tool]["source"].startswith("https://")
 
@@ -92,6 +104,11 @@ def test_the_installed_debian_package_has_a_tool_s_version(tool):
         pytest.skip(f"not installed: sudo apt-get install {package}")
     upstream = re.split(r"[-+~]", found.stdout.rpartition(":")[2])[0]
     assert upstream == TOOLS[tool]["version"]
+
+
+def test_what_is_brought_or_built_beside_debian_s_own_packages_has_a_tool_s_version():
+    assert f"<version>{TOOLS['gatk4']['version']}</version>" in (ROOT / "containers/gatk4/pom.xml").read_text()
+    assert f'"samtools={TOOLS["samtools"]["version"]}*"' in (ROOT / "containers/bwa/Containerfile").read_text()
 
 
 def test_the_runtime_has_the_versions_that_drive_the_workflow():

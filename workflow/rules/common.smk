@@ -61,12 +61,21 @@ IMAGES, image_problems = read_images(TOOLS, Path(SETTINGS["images"]) if "images"
 problems += image_problems
 # A job of a run that has been checked reads the same tables; to check them again would cost each of them time.
 CHECK = workflow.is_main_process
-FOUND, genome_problems = read_genomes(
-    Path(SETTINGS["organisms"]), Path(SETTINGS["lock"]), read_schema("organisms"), read_schema("organisms.lock"), CHECK
-)
 LOOK_FOR_FILES = CHECK and workflow.storage_settings.default_storage_provider is None
+FOUND, genome_problems = read_genomes(
+    Path(SETTINGS["organisms"]),
+    Path(SETTINGS["lock"]),
+    read_schema("organisms"),
+    read_schema("organisms.lock"),
+    look_for_files=LOOK_FOR_FILES,
+    check=CHECK,
+)
 SAMPLES, sample_problems = read_samples(
-    Path(SETTINGS["samples"]), read_schema("samples"), FOUND, look_for_files=LOOK_FOR_FILES, check=CHECK
+    Path(SETTINGS["samples"]),
+    read_schema("samples"),
+    FOUND,
+    look_for_files=LOOK_FOR_FILES,
+    check=CHECK,
 )
 # Samples that need no genome need no table of them either.
 if SAMPLES and not Path(SETTINGS["organisms"]).exists():
@@ -90,13 +99,21 @@ GENOMES = Named(FOUND.locked, f"organism in {config['lock']}", stop)
 SAMPLES = Named(SAMPLES, f"sample in {config['samples']}", stop)
 KMERS = config["index"]["kmers"]
 TRIMMING = config["trim"]["enabled"]
-GENOME_NAMES = [genome_name(genome) for genome in GENOMES.values()]
+ADAPTERS = [config["trim"]["adapters"]] if config["trim"]["adapters"] else []
+# A genome of the user's own that has no annotation is there to be aligned to: it has no transcripts.
+ANNOTATED = [organism for organism, genome in GENOMES.items() if genome["annotation_url"]]
+GENOME_NAMES = [genome_name(GENOMES[organism]) for organism in ANNOTATED]
 SAMPLES_OF = defaultdict(list)
 for sample in SAMPLES.values():
     if "quant" in sample.analyses:
         SAMPLES_OF[sample.organism].append(sample.name)
 QUANTIFIED = list(SAMPLES_OF)
+# What a genome comes with, to be aligned to, and what `bwa index` makes of it.
+FASTA = {"fasta": ".fa", "fai": ".fa.fai", "dict": ".dict"}
+BWA_INDEX = {end: f".{end}" for end in ("amb", "ann", "bwt", "pac", "sa")}
 QUANT_SAMPLES = [name for names in SAMPLES_OF.values() for name in names]
+ALIGN_SAMPLES = [sample.name for sample in SAMPLES.values() if "align" in sample.analyses]
+RECALIBRATED = [name for name in ALIGN_SAMPLES if SAMPLES[name].organism in FOUND.known_sites]
 
 
 wildcard_constraints:
@@ -105,3 +122,4 @@ wildcard_constraints:
     release=r"[^/.]+",
     k=r"\d+",
     sample=r"[^/]+",
+    lane=r"[^/]+",

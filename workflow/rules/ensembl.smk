@@ -24,15 +24,14 @@ rule lock:
         "../scripts/lock_organisms.py"
 
 
-rule fetch_reference:
-    """Bring the genome and the annotation of the lock and check them; a broken download is resumed."""
+rule fetch_genome:
+    """Bring the genome of the lock and check it; a broken download is resumed."""
     input:
-        unpack(own_files),
+        own_file("genome"),
     output:
-        genome="<results>/reference/{organism}/{assembly}.{release}/genome.fa.gz",
-        annotation="<results>/reference/{organism}/{assembly}.{release}/annotation.original.gtf.gz",
+        "<results>/reference/{organism}/{assembly}.{release}/genome.fa.gz",
     log:
-        "<logs>/fetch_reference/{organism}.{assembly}.{release}.txt",
+        "<logs>/fetch_genome/{organism}.{assembly}.{release}.txt",
     cache: SHARED
     conda:
         "../envs/python.yaml"
@@ -41,9 +40,22 @@ rule fetch_reference:
     resources:
         mem_mb=500,
     params:
-        locked=sources_of,
+        kind="genome",
+        locked=locked("genome"),
     script:
         "../scripts/fetch_reference.py"
+
+
+use rule fetch_genome as fetch_annotation with:
+    input:
+        own_file("annotation"),
+    output:
+        "<results>/reference/{organism}/{assembly}.{release}/annotation.original.gtf.gz",
+    log:
+        "<logs>/fetch_annotation/{organism}.{assembly}.{release}.txt",
+    params:
+        kind="annotation",
+        locked=locked("annotation"),
 
 
 rule clean_annotation:
@@ -66,6 +78,6 @@ rule clean_annotation:
     resources:
         mem_mb=lambda wildcards, input, attempt: attempt * (500 + 2 * int(input.size_mb)),
     params:
-        sources=sources_of,
+        sources=lambda wildcards: locked("genome")(wildcards) | locked("annotation")(wildcards),
     script:
         "../scripts/clean_annotation.py"

@@ -29,18 +29,19 @@ def files_of(organism, name):
     return f"<results>/reference/{organism}/{genome['assembly']}.{genome['release']}/{name}"
 
 
-def sources_of(wildcards):
-    """What the lock says of an organism's files: all that they depend on, whoever asked for it by which name."""
-    genome = GENOMES[wildcards.organism]
-    return {name: value for name, value in genome.items() if name.endswith(("_url", "_checksum"))}
+def locked(kind):
+    """Make the function that finds what the lock says of a genome or an annotation, whoever asked for it by which name."""
+    return lambda wildcards: {name: GENOMES[wildcards.organism][name] for name in (f"{kind}_url", f"{kind}_checksum")}
 
 
-def own_files(wildcards):
-    """The user's own genome and annotation, where the lock names them in place of Ensembl's."""
-    genome = GENOMES[wildcards.organism]
-    if genome["release"] != "own":
-        return {}
-    return {kind: user_file(genome[f"{kind}_url"]) for kind in ("genome", "annotation")}
+def own_file(kind):
+    """Make the function that finds the user's own genome or annotation, where the lock names it in place of Ensembl's."""
+
+    def find(wildcards):
+        genome = GENOMES[wildcards.organism]
+        return [user_file(genome[f"{kind}_url"])] if genome["release"] == "own" else []
+
+    return find
 
 
 def index_archives(wildcards):
@@ -107,6 +108,16 @@ def existing(files):
     return [Path(file) for file in map(workflow.pathvars.apply, files) if Path(file).exists()]
 
 
+def unfinished_page():
+    return Path(workflow.pathvars.apply("<results>/report/unfinished.html"))
+
+
+def forget_what_failed():
+    """Remove the page of an earlier run that failed, where the front page is there."""
+    if existing(["<results>/report/index.html"]) and not LOCKING:
+        unfinished_page().unlink(missing_ok=True)
+
+
 def report_what_finished():
     """End a run that failed: say which jobs and samples failed, and write a page of that and of what finished.
 
@@ -118,11 +129,13 @@ def report_what_finished():
 
     failed = failed_jobs(workflow)
     only_the_verdict = [job.rule for job in failed] == ["judge_run"]
+    if only_the_verdict:
+        forget_what_failed()
     if LOCKING or only_the_verdict:
         return
     logger.error(say(failed, failed_samples(existing(RECORDS))))
     if workflow.storage_settings.default_storage_provider is None:
-        page = Path(workflow.pathvars.apply("<results>/report/unfinished.html"))
+        page = unfinished_page()
         try:
             write_report(
                 existing(RECORDS),

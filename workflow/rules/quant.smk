@@ -34,6 +34,7 @@ rule trim_reads:
     input:
         unpack(reads_of),
         reads="<results>/quant/{sample}/reads",
+        adapters=ADAPTERS,
     output:
         trimmed=temp(directory("<results>/quant/{sample}/trimmed")),
         report=directory("<results>/quant/{sample}/fastp"),
@@ -49,19 +50,22 @@ rule trim_reads:
     resources:
         mem_mb=lambda wildcards, attempt: attempt * 2000,
         disk_mb=lambda wildcards, input: 500 + 2 * int(input.size_mb),
+    params:
+        max_n=config["trim"]["max_n"],
     shell:
         r"""
         exec &>{log:q}
         pass_on_failure {input.reads:q} {output:q} && exit
         mkdir -p {output:q}
 
-        fq2=({input.fq2:q})
+        fq2=({input.fq2:q}) adapters=({input.adapters:q})
+        options=(${{adapters:+--adapter_fasta "${{adapters[0]}}"}} --n_base_limit {params.max_n})
         if [ "${{#fq2[@]}}" -gt 0 ]; then
-            options=(--interleaved_in --out2 {output.trimmed:q}/R2.fastq.gz)
-        else
+            options+=(--interleaved_in --out2 {output.trimmed:q}/R2.fastq.gz)
+        elif [ "${{#adapters[@]}}" = 0 ]; then
             # fastp finds the adapter of single ends in a file only, not in a stream.
             adapter=$(find_adapter {input.fq1[0]:q} {output.trimmed:q}/start)
-            options=(${{adapter:+--adapter_sequence "$adapter"}})
+            options+=(${{adapter:+--adapter_sequence "$adapter"}})
         fi
         stream_reads {input.fq1:q} -- {input.fq2:q} | fastp \
             --stdin \

@@ -3,8 +3,8 @@
 record.json, annotation.report.json, {index}.json -> report/index.html, report/multiqc.html, report/verdict.txt
 """
 
-RECORDS = expand("<results>/quant/{sample}/record.json", sample=QUANT_SAMPLES) + HLA_RECORDS
-ANNOTATION_REPORTS = [files_of(organism, "annotation.report.json") for organism in GENOMES]
+RECORDS = expand("<results>/quant/{sample}/record.json", sample=QUANT_SAMPLES) + ALIGNMENT_RECORDS + HLA_RECORDS
+ANNOTATION_REPORTS = [files_of(organism, "annotation.report.json") for organism in ANNOTATED]
 INDEX_RECORDS = expand(
     "<results>/index/{genome}.salmon-{version}.k{k}.json", genome=GENOME_NAMES, version=VERSIONS["salmon"], k=KMERS
 )
@@ -13,7 +13,7 @@ INDEX_RECORDS = expand(
 RUN = {"versions": VERSIONS, "configuration": config}
 WANTED = {
     analysis: {sample: SAMPLES[sample].organism for sample in samples}
-    for analysis, samples in (("quant", QUANT_SAMPLES), ("hla", HLA_SAMPLES))
+    for analysis, samples in (("quant", QUANT_SAMPLES), ("align", ALIGN_SAMPLES), ("hla", HLA_SAMPLES))
 }
 COUNTS = expand(
     "<results>/counts/{organism}.{table}.parquet",
@@ -53,6 +53,11 @@ rule multiqc:
         ours=rules.summarise_for_multiqc.output,
         fastp=lambda wildcards: expand("<results>/quant/{sample}/fastp", sample=QUANT_SAMPLES if TRIMMING else []),
         salmon=lambda wildcards: expand("<results>/quant/{sample}/salmon", sample=QUANT_SAMPLES),
+        aligned=lambda wildcards: expand(
+            "<results>/align/{sample}/{step}", sample=ALIGN_SAMPLES, step=["duplicates", "metrics", "depth"]
+        ),
+        lanes=lambda wildcards: trimmed_lanes(),
+        recalibrated=lambda wildcards: expand("<results>/align/{sample}/recalibration", sample=RECALIBRATED),
     output:
         "<results>/report/multiqc.html",
     log:
@@ -75,6 +80,7 @@ rule write_report:
         index_records=lambda wildcards: INDEX_RECORDS,
         multiqc="<results>/report/multiqc.html",
         counts=lambda wildcards: [table.replace(".parquet", ".tsv") for table in COUNTS] + COUNTS,
+        alignments="<results>/align/alignments.tsv" if ALIGN_SAMPLES else [],
         hla=HLA_TYPES,
     output:
         "<results>/report/index.html",
@@ -90,7 +96,7 @@ rule write_report:
         run=RUN,
         wanted=WANTED,
         links=lambda wildcards, input: {"Quality measures (MultiQC)": input.multiqc}
-        | {Path(table).name: table for table in input.counts}
+        | {Path(table).name: table for table in [*input.counts, *([input.alignments] if ALIGN_SAMPLES else [])]}
         | {"HLA types of all samples": table for table in input.hla},
         logs=workflow.pathvars.apply("<logs>"),
     script:

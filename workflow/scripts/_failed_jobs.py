@@ -68,5 +68,7 @@ def say(jobs: Iterable[FailedJob], samples: Iterable[tuple[str, str]]) -> str:
     """Say in a line each what failed."""
     lines = [f"  {' '.join(filter(None, (job.rule, job.subject)))}: {job.reason}" for job in jobs]
     lines += [f"  sample {name}: {reason}" for name, reason in samples]
+    if not lines:
+        return "the run was stopped before its end; no job failed"
     more = [f"  ... and {len(lines) - SHOWN:,} more"] if len(lines) > SHOWN else []
     return "\n".join(["what failed, with the last words of each log:", *lines[:SHOWN], *more])

@@ -30,6 +30,8 @@ class Genomes:
     names: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     # What the table of organisms asks for, as it is written there.
     asked: list[str] = field(default_factory=list)
+    # Files of known variants, by organism; organisms without any are not here.
+    known_sites: dict[str, tuple[str, ...]] = field(default_factory=dict)
     # False where tables cannot be read or a whole division is not locked yet: names not found here may be right.
     complete: bool = True
 
@@ -49,12 +51,18 @@ def genome_name(genome: Row) -> str:
 
 
 def read_genomes(
-    organisms: Path, lock: Path, organisms_schema: dict, lock_schema: dict, check: bool = True
+    organisms: Path,
+    lock: Path,
+    organisms_schema: dict,
+    lock_schema: dict,
+    look_for_files: bool = False,
+    check: bool = True,
 ) -> tuple[Genomes, list[str]]:
     """Read both tables; return the genomes that are asked for, and all that is wrong.
 
     A row that is asked for and not in the lock, or there with another release or source, is a mistake: the lock has to
-    be made again. Without `check`, only what the genomes cannot be found without is looked at.
+    be made again. `look_for_files`: a local file of known sites that does not exist is a mistake. Without `check`, only
+    what the genomes cannot be found without is looked at.
     """
     wanted, unread = parse_table(organisms, organisms_schema)
     locked, lock_unread = [], [f"{lock}: there is no such file yet; run `snakemake lock`, which asks Ensembl for it"]
@@ -69,7 +77,9 @@ def read_genomes(
     misspelt = cell_problems(organisms, wanted, organisms_schema)
     lock_problems = lock_unread + cell_problems(lock, locked, lock_schema) + doubly_locked(lock, locked)
     # One message a row: the first thing to mend. Whether a broken lock answers a row is no question yet.
-    mistakes = {row.number: problem for row, problem in [*([] if lock_problems else unanswered), *row_problems(wanted)]}
+    missing = missing_sites(wanted) if look_for_files else ()
+    found = [*([] if lock_problems else unanswered), *missing, *row_problems(wanted)]
+    mistakes = {row.number: problem for row, problem in found}
     told = set(map(row_of, misspelt))
     untold = [f"{organisms}, row {number}, {problem}" for number, problem in mistakes.items() if number not in told]
     return genomes, in_order(unread + misspelt + untold) + shorten(in_order(lock_problems))
@@ -91,6 +101,8 @@ def match_lock(wanted: list[Row], locked: list[Row]) -> tuple[Genomes, list[tupl
             unanswered.append((row, problem))
         found = {genome["organism"]: genome for genome in divisions.get(row["division"], [])}
         genomes.locked.update(found)
+        if sites := site_files(row):
+            genomes.known_sites.update(dict.fromkeys(found, sites))
         if request != "*":
             genomes.names[request].update(found)
             genomes.asked.append(row["organism"])
@@ -135,9 +147,8 @@ def row_problems(wanted: list[Row]) -> Iterator[tuple[Row, str]]:
 def source_problem(row: Row) -> tuple[str, str] | None:
     """Say, as column and message, why it is not clear where a row's genome shall come from."""
     own = [column for column in ("genome", "annotation") if row[column]]
-    if len(own) == 1:
-        other = "annotation" if own == ["genome"] else "genome"
-        return other, f"empty, but {own[0]} is given; give both files, or neither to take Ensembl's"
+    if own == ["annotation"]:
+        return "genome", "empty, but annotation is given; give both files, or neither to take Ensembl's"
     if own and row["organism"] == "*":
         return "organism", "* is for Ensembl's divisions; give your own genome a name"
     if own and row["division"]:
@@ -151,12 +162,27 @@ def source_problem(row: Row) -> tuple[str, str] | None:
         return "division", f"empty; write one of {', '.join(DIVISIONS)}, or give your own genome and annotation"
     if row["organism"] == "*" and row["assembly"]:
         return "assembly", "leave it empty for a whole division (*)"
+    if row["organism"] == "*" and row["known_sites"]:
+        return "known_sites", "leave it empty for a whole division (*); give the organism a row of its own"
     return None
 
 
 def file_name_of(name: str, signs: str) -> str:
     """Write a name of the user's own in letters, digits and `signs`, which can stand in names of files."""
     return re.sub(rf"[^A-Za-z0-9{signs}]+", "_", name).strip("_") or "_"
+
+
+def site_files(row: Row) -> tuple[str, ...]:
+    """The files of known sites that a row of the table of organisms names."""
+    return tuple(path.strip() for path in row["known_sites"].split(";") if path.strip())
+
+
+def missing_sites(wanted: list[Row]) -> Iterator[tuple[Row, str]]:
+    """Name the local files of known sites that do not exist; URLs are left to the storage that serves them."""
+    for row in wanted:
+        for path in site_files(row):
+            if "://" not in path and not Path(path).is_file():
+                yield row, f"column known_sites: there is no file {path} below {Path.cwd()}; correct the path"
 
 
 def doubly_locked(lock: Path, locked: list[Row]) -> list[str]:

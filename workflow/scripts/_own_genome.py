@@ -59,8 +59,8 @@ def own_file(row: Row, column: str, web: Web) -> tuple[str, int]:
 
 
 def own_row(row: Row, web: Web) -> dict[str, str]:
-    """Write the user's own genome as a row of the lock."""
-    genome, annotation = (own_file(row, column, web) for column in ("genome", "annotation"))
+    """Write the user's own genome, and its annotation where there is one, as a row of the lock."""
+    files = {column: own_file(row, column, web) for column in ("genome", "annotation") if row[column]}
     return {
         "requested": row["organism"],
         "requested_assembly": row["assembly"],
@@ -68,10 +68,7 @@ def own_row(row: Row, web: Web) -> dict[str, str]:
         "species": row["organism"],
         "assembly": own_assembly(row),
         "release": "own",
-        "genome_url": row["genome"],
-        "genome_checksum": genome[0],
-        "genome_size": str(genome[1]),
-        "annotation_url": row["annotation"],
-        "annotation_checksum": annotation[0],
-        "annotation_size": str(annotation[1]),
+        **{f"{column}_url": row[column] for column in files},
+        **{f"{column}_checksum": checksum for column, (checksum, _) in files.items()},
+        **{f"{column}_size": str(size) for column, (_, size) in files.items()},
     }

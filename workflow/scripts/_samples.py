@@ -13,27 +13,55 @@ from _tables import Row, cell_problems, in_order, parse_table, suggest_from
 
 
 @dataclass(frozen=True, slots=True)
+class Lane:
+    """One row: reads (`fq2` empty for single ends) or, in their place, `bam`; what else is empty is not known."""
+
+    name: str
+    fq1: str
+    fq2: str
+    bam: str
+    library: str
+    platform: str
+    platform_unit: str
+    center: str
+
+
+@dataclass(frozen=True, slots=True)
 class Sample:
-    """One sample: its reads are `fq1` (and `fq2`, as long or empty), one file a lane, as in the table, or `bam`."""
+    """One sample: its lanes in the table's order; all of them have mates, or none has."""
 
     name: str
     organism: str
     analyses: frozenset[str]
-    fq1: tuple[str, ...]
-    fq2: tuple[str, ...]
-    bam: str
+    lanes: tuple[Lane, ...]
     read_length: int | None
     library_type: str
 
+    @property
+    def fq1(self) -> tuple[str, ...]:
+        return tuple(lane.fq1 for lane in self.lanes if lane.fq1)
+
+    @property
+    def fq2(self) -> tuple[str, ...]:
+        return tuple(lane.fq2 for lane in self.lanes if lane.fq2)
+
+    @property
+    def bam(self) -> str:
+        return next((lane.bam for lane in self.lanes if lane.bam), "")
+
+    def lane(self, name: str) -> Lane:
+        return next(lane for lane in self.lanes if lane.name == name)
+
 
 # What every row of a sample must say alike.
-OF_THE_SAMPLE = ("analyses", "organism", "bam", "read_length", "library_type")
+OF_THE_SAMPLE = ("analyses", "organism", "read_length", "library_type")
+# What a read group says (https://samtools.github.io/hts-specs/SAMv1.pdf, @RG); an aligned file has its own.
+OF_THE_READ_GROUP = ("library", "platform", "platform_unit", "center")
+FILES = ("fq1", "fq2", "bam")
 # Salmon's library types of single ends, and the first letters of those of pairs; A says nothing.
 SINGLE_END, PAIRED = ("U", "SF", "SR"), ("I", "M", "O")
 # Analyses that need an organism of the lock; HLA types are of humans.
-ON_A_GENOME = {"quant"}
-# Analyses that need reads as they came: a BAM does not do.
-ON_READS = {"quant"}
+ON_A_GENOME = {"quant", "align"}
 HUMAN, HUMAN_NAMES, HUMAN_TAXON = "homo_sapiens", {"homo_sapiens", "human"}, "9606"
 
 
@@ -73,12 +101,15 @@ def make_sample(name: str, rows: list[Row], genomes: Genomes) -> Sample:
         name=name,
         organism=next(iter(genomes.find(first["organism"])), first["organism"] or HUMAN),
         analyses=frozenset(first["analyses"].split(",")),
-        fq1=tuple(tidy(row["fq1"]) for row in rows if row["fq1"]),
-        fq2=tuple(tidy(row["fq2"]) for row in rows if row["fq2"]),
-        bam=tidy(first["bam"]),
+        lanes=tuple(make_lane(row) for row in rows),
         read_length=int(first["read_length"]) if first["read_length"] else None,
         library_type=first["library_type"],
     )
+
+
+def make_lane(row: Row) -> Lane:
+    files = (tidy(row[column]) for column in FILES)
+    return Lane(row["lane"], *files, *(row[column] for column in OF_THE_READ_GROUP))
 
 
 def is_local(path: str) -> bool:
@@ -96,6 +127,8 @@ def row_problems(rows: list[Row], genomes: Genomes) -> Iterator[tuple[int, str]]
     first_in_any_case: dict[str, Row] = {}
     lane_row: dict[tuple[str, str], int] = {}
     file_row: dict[str, int] = {}
+    unit_row: dict[tuple[str, str], Row] = {}
+    aligned_row: dict[str, int] = {}
     organism_problem = organism_check(genomes)
     for row in rows:
         first = first_of.setdefault(row["sample"], row)
@@ -106,10 +139,12 @@ def row_problems(rows: list[Row], genomes: Genomes) -> Iterator[tuple[int, str]]
                 f"column sample: {row['sample']} differs from {alike['sample']} in row {alike.number} only by case, "
                 "and some file systems take them for one; write them alike, or rename one of the samples",
             )
-        if problem := organism_problem(row):
+        if problem := organism_problem(row) or annotation_problem(row, genomes):
             yield row.number, f"column organism: {problem}"
         yield from lane_problems(row, first, lane_row, genomes)
-        yield from read_file_problems(row, first, file_row)
+        yield from (alignment_problems(row, aligned_row) if row["bam"] else read_file_problems(row, first))
+        yield from repeated_files(row, file_row)
+        yield from unit_problems(row, unit_row)
 
 
 def analyses_of(row: Row) -> set[str]:
@@ -176,14 +211,53 @@ def meaning(row: Row, column: str, genomes: Genomes) -> str | set[str]:
     return (genomes.find(row[column]) or row[column]) if column == "organism" else row[column]
 
 
-def read_file_problems(row: Row, first: Row, file_row: dict[str, int]) -> Iterator[tuple[int, str]]:
-    fq1, fq2, kind = tidy(row["fq1"]), tidy(row["fq2"]), row["library_type"]
-    if row["bam"] and row is first and (earlier := file_row.setdefault(tidy(row["bam"]), row.number)) != row.number:
-        yield row.number, f"column bam: {row['bam']} is in row {earlier} already; name each file once"
-    if row["bam"] and not fq1 and not fq2 and not analyses_of(row) & ON_READS:
+def annotation_problem(row: Row, genomes: Genomes) -> str | None:
+    """Say that an organism has no annotation, where transcripts are asked for."""
+    found = [genomes.locked[name] for name in genomes.find(row["organism"]) if name in genomes.locked]
+    if "quant" not in row["analyses"].split(",") or not found or found[0].get("annotation_url", "x"):
+        return None
+    return (
+        f"{row['organism']!r} has no annotation, and quant needs one; name it in the table of organisms and run "
+        "`snakemake lock`, or leave quant out of analyses"
+    )
+
+
+def alignment_problems(row: Row, aligned_row: dict[str, int]) -> Iterator[tuple[int, str]]:
+    """Hold a row that names an aligned file against what else it says, and the first such row of its sample."""
+    earlier = aligned_row.setdefault(row["sample"], row.number)
+    if row["fq1"] or row["fq2"]:
+        yield row.number, "column bam: reads are given as well; name the reads or the alignments, not both"
+    elif "quant" in row["analyses"].split(","):
+        yield row.number, "column bam: quant needs reads; name them in fq1, or leave quant out of analyses"
+    elif "hla" in analyses_of(row) and earlier != row.number:
+        yield row.number, f"column bam: hla reads one file, and row {earlier} names one; join them by `samtools merge`"
+    for column in OF_THE_READ_GROUP:
+        if row[column]:
+            yield row.number, f"column {column}: the read groups of {row['bam']} say it; leave the cell empty"
+
+
+def unit_problems(row: Row, unit_row: dict[tuple[str, str], Row]) -> Iterator[tuple[int, str]]:
+    """Find rows of a sample that name one platform unit, which is unique to a library on a lane, and differ."""
+    if not row["platform_unit"]:
         return
+    earlier = unit_row.setdefault((row["sample"], row["platform_unit"]), row)
+    for column in ("library", "platform", "center"):
+        if row[column] != earlier[column]:
+            yield (
+                row.number,
+                f"column platform_unit: {row['platform_unit']} is in row {earlier.number} of the same sample already, "
+                f"with {column} {quoted(earlier[column])} where it is {quoted(row[column])} here; give each its own "
+                "(flow cell, lane and barcode)",
+            )
+            return
+
+
+def read_file_problems(row: Row, first: Row) -> Iterator[tuple[int, str]]:
+    fq1, fq2, kind = tidy(row["fq1"]), tidy(row["fq2"]), row["library_type"]
     if not fq1:
         remedy = "move fq2 to fq1" if fq2 else "name a FASTQ file"
+        if not fq2 and analyses_of(row) & {"align", "hla"}:
+            remedy += ", or aligned reads in column bam"
         yield row.number, f"column fq1: sample {row['sample']} has no reads here; {remedy}"
     elif bool(fq2) != bool(first["fq2"]) and first["fq1"]:
         yield (
@@ -198,18 +272,21 @@ def read_file_problems(row: Row, first: Row, file_row: dict[str, int]) -> Iterat
         )
     elif kind.startswith(PAIRED) and not fq2:
         yield row.number, f"column fq2: the mate is missing, as {kind} is of pairs; name it, or write U, SF, SR or A"
-    for column, path in (("fq1", fq1), ("fq2", fq2)):
-        if path and (earlier := file_row.setdefault(path, row.number)) != row.number:
-            yield row.number, f"column {column}: {row[column]} is in row {earlier} already; name each file once"
     if fq1 and fq1 == fq2:
         yield row.number, f"column fq2: {row['fq2']} is fq1 as well; name the file of the mates"
+
+
+def repeated_files(row: Row, file_row: dict[str, int]) -> Iterator[tuple[int, str]]:
+    for column, path in ((column, tidy(row[column])) for column in FILES):
+        if path and (earlier := file_row.setdefault(path, row.number)) != row.number:
+            yield row.number, f"column {column}: {row[column]} is in row {earlier} already; name each file once"
 
 
 def silent_servers(rows: list[Row]) -> Iterator[tuple[int, str]]:
     """Name the web servers of reads that cannot be reached, each at its first file; Snakemake would name no row."""
     files: dict[str, list[tuple[Row, str]]] = defaultdict(list)
     for row in rows:
-        for column in ("fq1", "fq2"):
+        for column in FILES:
             if row[column].startswith(("http://", "https://")):
                 files[urlsplit(row[column]).netloc].append((row, column))
     if not files:
@@ -228,10 +305,10 @@ def silent_servers(rows: list[Row]) -> Iterator[tuple[int, str]]:
 
 
 def missing_files(rows: list[Row]) -> Iterator[tuple[int, str]]:
-    """Name the local read files that do not exist; URLs are left to the storage that serves them."""
+    """Name the local files that do not exist; URLs are left to the storage that serves them."""
     here = Path.cwd()
     for row in rows:
-        for column in ("fq1", "fq2", "bam"):
+        for column in FILES:
             if row[column] and is_local(row[column]) and not Path(row[column]).is_file():
                 yield (
                     row.number,

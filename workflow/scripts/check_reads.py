@@ -62,6 +62,12 @@ def count_single(path: Path) -> tuple[int, int]:
     return reads, bases
 
 
+def first_name(path: Path) -> str:
+    """The name of the first read, which says what machine it comes from."""
+    with dnaio.open(path, fileformat="fastq") as records:
+        return next(iter(records)).name
+
+
 def tell(error: Exception) -> str:
     """Say in a few words what is wrong with a file, and in which line."""
     message = str(error).removeprefix("Error in sequence file at unknown line: ").rstrip(".")
@@ -89,7 +95,8 @@ def check_sample(lanes: list[tuple[Path, Path | None]]) -> dict:
             bases += lane_bases
     except BrokenReads as error:
         return {"success": False, "reason": str(error)}
-    return {"success": True, "reason": None, "reads": reads, "mean_read_length": bases / reads}
+    first = first_name(lanes[0][0])
+    return {"success": True, "reason": None, "reads": reads, "mean_read_length": bases / reads, "first_read": first}
 
 
 def main(fq1: list[Path], fq2: list[Path], output: Path, names: Sequence[str]) -> None:

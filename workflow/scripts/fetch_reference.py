@@ -1,4 +1,4 @@
-"""Bring the genome and the annotation of the lock, and hold both against its checksums."""
+"""Bring the genome or the annotation of the lock, and hold it against its checksum."""
 
 import gzip
 import hashlib
@@ -124,20 +124,19 @@ def fetch(url: str, expected: str, own: Path | None, part: Path) -> None:
         Path(f"{part}.gz").replace(part)
 
 
-def main(genome: dict[str, str], own: dict[str, Path], outputs: dict[str, Path]) -> None:
-    """Bring all files before any of them gets its name, so that none has to be brought again for another's fault."""
-    parts = {kind: output.with_name(output.name + ".part") for kind, output in outputs.items()}
-    for kind, part in parts.items():
-        print(f"{kind}: {genome[f'{kind}_url']}", flush=True)
-        fetch(genome[f"{kind}_url"], genome[f"{kind}_checksum"], own.get(kind), part)
-    for kind, part in parts.items():
-        part.replace(outputs[kind])
+def main(kind: str, genome: dict[str, str], own: Path | None, output: Path) -> None:
+    """Bring a file; it gets its name when it is whole and checked."""
+    part = output.with_name(output.name + ".part")
+    print(f"{kind}: {genome[f'{kind}_url']}", flush=True)
+    fetch(genome[f"{kind}_url"], genome[f"{kind}_checksum"], own, part)
+    part.replace(output)
 
 
 if __name__ == "__main__":
     log_to(snakemake.log[0])
     main(
+        snakemake.params.kind,
         snakemake.params.locked,
-        {kind: Path(path) for kind, path in snakemake.input.items()},
-        {kind: Path(path) for kind, path in snakemake.output.items()},
+        Path(snakemake.input[0]) if snakemake.input else None,
+        Path(snakemake.output[0]),
     )

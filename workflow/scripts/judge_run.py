@@ -7,12 +7,13 @@ from pathlib import Path
 
 def verdict(records: list[dict], report: str) -> tuple[bool, str]:
     """Say whether every sample came through, in words for the end of a run."""
+    samples = {record["sample"] for record in records}  # one may have a record for each analysis
     failed = [record for record in records if not record["success"]]
-    samples, of_failed = ({record["sample"] for record in some} for some in (records, failed))
     if not failed:
         return True, f"all {len(samples)} samples came through; report: {report}\n"
+    count = len({record["sample"] for record in failed})
     reasons = "".join(f"  {record['sample']}: {record['failed_step']}: {record['reason']}\n" for record in failed)
-    return False, f"{len(of_failed)} of {len(samples)} samples failed; the others are done; report: {report}\n{reasons}"
+    return False, f"{count} of {len(samples)} samples failed; the others are done; report: {report}\n{reasons}"
 
 
 def main(records: list[Path], report: Path, output: Path, log: Path) -> None:

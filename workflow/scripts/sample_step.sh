@@ -22,6 +22,14 @@ pass_on_failure() {
     [ -e "$earlier/failed.txt" ] && fail_sample "$(cat "$earlier/failed.txt")" "$@"
 }
 
+# pass_on_no_result FILE DIRECTORY...: true where FILE says that its sample failed (mark_failed), and why
+pass_on_no_result() {
+    local LC_ALL=C reason
+    reason=$(head -c 4000 "$1" | tr -d '\0' | sed -n '1s/^# no result: //p')
+    shift
+    [ -n "$reason" ] && fail_sample "$reason" "$@"
+}
+
 # mark_failed DIRECTORY FILE: true where the step that fills DIRECTORY failed; FILE then says so, and holds no result
 mark_failed() {
     [ -e "$1/failed.txt" ] && printf '# no result: %s\n' "$(cat "$1/failed.txt")" >"$2"
@@ -96,4 +104,9 @@ find_adapter() {
     fastp --in1 "$2.fastq" --json "$2.json" --html /dev/null --thread 1 --dont_eval_duplication 2>/dev/null &&
         sed -n 's/.*"read1_adapter_sequence": "\([ACGT]*\)".*/\1/p' "$2.json"
     rm -f "$2.fastq" "$2.json"
+}
+
+# text NAME JSON: the first text of this name, without escapes
+text() {
+    sed -n "/\"$1\":/{s/.*\"$1\": *\"\([^\"\\\\]*\).*/\1/p;q;}" "$2"
 }

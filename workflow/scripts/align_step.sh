@@ -1,0 +1,103 @@
+# shellcheck shell=bash
+# Sourced by the rules that align the reads of a sample; sample_step.sh says how a sample fails.
+
+# as_fastp_wants FILE LINK: a link to a file of reads whose name tells whether it is gzip, as fastp needs it to; prints it
+as_fastp_wants() {
+    local LC_ALL=C start=
+    IFS= read -r -n 2 -d '' start <"$1" || true
+    local link=$2.fastq
+    [ "$start" != $'\x1f\x8b' ] || link+=.gz
+    ln -s "$(realpath "$1")" "$link"
+    echo "$link"
+}
+
+# platform_unit READ DEFAULT: flow cell and lane, from the name of a read as Illumina writes it, else the default.
+# INSTRUMENT:RUN:FLOWCELL:LANE:TILE:X:Y, or INSTRUMENT:LANE:TILE:X:Y before that.
+platform_unit() {
+    local fields
+    IFS=: read -ra fields <<<"${1%% *}"
+    case ${#fields[@]} in
+        [789]) echo "${fields[2]}.${fields[3]}" ;;
+        5) echo "${fields[0]##*[!A-Za-z0-9_-]}.${fields[1]}" ;;
+        *) echo "$2" ;;
+    esac
+}
+
+# patterned READ: true where the instrument in a read's name has patterned flow cells: HiSeq 3000, 4000 and X, NovaSeq,
+# NextSeq 1000 and 2000, NovaSeq X, iSeq
+patterned() {
+    local instrument=${1%%:*}
+    [[ ${instrument##*|} =~ ^(ST-)?([JKE][0-9]{5}|A[0-9]{5}|VH[0-9]{5}|LH[0-9]{5}|FS[0-9]{8})$ ]]
+}
+
+# contig_problem HEADER FAI NAME: prints what is wrong with the contigs of an aligned file, nothing where they are those of
+# the reference, in its order
+contig_problem() {
+    awk -F '\t' -v name="$3" '
+        FNR == NR { order[++wanted] = $1; length_of[$1] = $2; next }
+        $1 == "@SQ" {
+            found++
+            contig = size = ""
+            for (field = 2; field <= NF; field++) {
+                if ($field ~ /^SN:/) contig = substr($field, 4)
+                if ($field ~ /^LN:/) size = substr($field, 4)
+            }
+            if (!(contig in length_of)) problem = "has the contig " contig ", which the organism lacks"
+            else if (length_of[contig] != size)
+                problem = "has " size " bases of " contig ", the organism " length_of[contig]
+            else if (order[found] != contig)
+                problem = "has " contig " where the organism has " order[found] ": the order is another"
+            if (problem) exit
+        }
+        END {
+            if (!problem && !found) problem = "names no contigs"
+            else if (!problem && found < wanted) problem = "lacks the contig " order[found + 1]
+            if (problem)
+                print name " " problem "; it was aligned to another reference: name that as the organism, or give the reads"
+        }' "$2" "$1"
+}
+
+# read_group_problem HEADER SAMPLE NAME: prints what is wrong with the read groups of an aligned file
+read_group_problem() {
+    awk -F '\t' -v sample="$2" -v name="$3" '
+        $1 == "@RG" {
+            found++
+            group = who = ""
+            for (field = 2; field <= NF; field++) {
+                if ($field ~ /^ID:/) group = substr($field, 4)
+                if ($field ~ /^SM:/) who = substr($field, 4)
+            }
+            if (who == "") problem = "does not say whose the read group " group " is (SM)"
+            else if (who != sample) problem = "is of the sample " who " (read group " group ", SM), not of " sample
+            if (problem) exit
+        }
+        END {
+            if (!found) problem = "has no read groups"
+            if (problem)
+                print name " " problem "; correct the sample in the table, or the file: samtools addreplacerg -r ID:1 -r SM:" sample
+        }' "$1"
+}
+
+# alignment_failed CODE STEP LOG NAME DIRECTORY...: after samtools failed with CODE to read an aligned file. Only what it
+# says of the file itself ends the sample.
+alignment_failed() {
+    local code=$1 step=$2 log=$3 name=$4
+    shift 4
+    grep -qiE 'truncated|EOF marker is absent|Error (reading|decoding)|failed to decode|CRC32|corrupt|inflate|Unable to fetch reference|MD5 .*match|md5sum' "$log" ||
+        exit "$code"
+    fail_sample "$step: $name cannot be read to its end, it was cut, damaged or made with another reference; bring the file again" "$@"
+}
+
+# java_options MEGABYTES: for a job that may take so much; the rest is for Java itself
+java_options() {
+    echo "-Xmx$(($1 * 3 / 4))m -XX:+UseSerialGC"
+}
+
+# picard_sum COLUMN FILE: the values of a column in a table of Picard's, summed
+picard_sum() {
+    awk -F '\t' -v name="$1" '
+        /^## METRICS CLASS/ { getline; for (field = 1; field <= NF; field++) if ($field == name) column = field; next }
+        column && !NF { exit }
+        column { sum += $column }
+        END { print sum + 0 }' "$2"
+}

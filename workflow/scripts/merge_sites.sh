@@ -1,0 +1,63 @@
+# shellcheck shell=bash
+# Sourced by the rule that makes one table of an organism's known variants; sample_step.sh has `unpacked`.
+
+# merge_sites FAI OUTPUT SCRATCH FILE=NAME...: the sites of all VCF files on the contigs of FAI, in its order, once each, as
+# a bgzip VCF with its index. Prints what is wrong with a file, by the name that the user gave it, and stops there.
+merge_sites() {
+    local fai=$1 output=$2 scratch=$3 file problem
+    shift 3
+    for file in "$@"; do
+        problem=$(sites_of "$fai" "$scratch/sites" "${file%%=*}" "${file#*=}")
+        [ -z "$problem" ] || { echo "$problem" && return; }
+    done
+    {
+        echo '##fileformat=VCFv4.2'
+        echo '##INFO=<ID=END,Number=1,Type=Integer,Description="Last base of the variant">'
+        awk -F '\t' '{ print "##contig=<ID=" $1 ",length=" $2 ">" }' "$fai"
+        printf '#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n'
+        LC_ALL=C sort -t $'\t' -k1,1n -k3,3n -k5 -u -S 500M -T "$scratch" "$scratch/sites" | cut -f 2-
+    } | bgzip -c >"$output"
+    tabix -p vcf "$output"
+}
+
+# sites_of FAI SITES FILE NAME: adds the sites of one VCF file to SITES, each after the rank of its contig. Only what tells
+# where a variant lies is kept, so that other columns may be as they like; contigs that the genome lacks are left out.
+sites_of() {
+    local fai=$1 sites=$2 file=$3 name=$4
+    if ! unpacked "$file" >"$sites.vcf" 2>/dev/null; then
+        echo "$name ends in the middle of its gzip stream: it was cut; bring the file again"
+        return
+    fi
+    awk -F '\t' -v name="$name" -v sites="$sites" '
+        function wrong(what) { problem = what; exit }
+        FNR == NR { rank[$1] = FNR; size[$1] = $2; if (FNR <= 5) ours = ours (ours ? ", " : "") $1; next }
+        { sub(/\r$/, "") }
+        FNR == 1 && !/^##fileformat=VCF/ { wrong("is no VCF file, which starts with ##fileformat=VCF") }
+        /^##contig=</ {
+            contig = length_ = $0
+            sub(/.*[<,]ID=/, "", contig); sub(/[,>].*/, "", contig)
+            if (sub(/.*[<,]length=/, "", length_)) {
+                sub(/[,>].*/, "", length_)
+                if (contig in size && length_ + 0 != size[contig])
+                    wrong("has " length_ " bases of contig " contig ", the genome " size[contig])
+            }
+        }
+        /^#/ || !NF { next }
+        NF < 5 { wrong("has " NF " columns in row " FNR ", a VCF file has 8 or more") }
+        !($1 in rank) { left_out++; if (!theirs[$1]++ && ++shown <= 5) others = others (others ? ", " : "") $1; next }
+        $2 !~ /^[0-9]+$/ { wrong("has " $2 " for a position in row " FNR) }
+        $2 + length($4) - 1 > size[$1] { wrong("has a variant at " $1 ":" $2 ", and the contig ends at " size[$1]) }
+        {
+            kept++
+            print rank[$1], $1, $2, ".", $4, $5, ".", ".", match($8, /(^|;)END=[0-9]+/) ? end($8) : "." >> sites
+        }
+        function end(info) { info = substr(info, RSTART, RLENGTH); sub(/^;/, "", info); return info }
+        END {
+            if (problem) print name " " problem "; take the file of the genome'\''s assembly"
+            else if (!kept && left_out)
+                print name " lies on other contigs (" others ") than the genome (" ours "); name the contigs alike: bcftools annotate --rename-chrs"
+            else if (!kept) print name " has no variants; bring the file again, or take it out of known_sites"
+            else print kept " sites of " name ", " left_out + 0 " left out on contigs that the genome lacks" > "/dev/stderr"
+        }' OFS='\t' "$fai" "$sites.vcf"
+    rm -f "$sites.vcf"
+}

@@ -1,0 +1,137 @@
+"""The processing record of one sample's alignment: what was done, how it ended, what it took, and how good it is."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from _log import log_to
+from _picard import number, read_metrics
+from record_sample import steps_of
+
+# The depths (bases) for which the share of the genome is told.
+DEPTHS = (1, 10, 20, 30)
+
+
+def alignment_measures(metrics: Path, sample: str) -> dict:
+    """What Picard says of the alignments: of pairs where there are pairs, else of single ends."""
+    rows = {row["CATEGORY"]: row for row in read_metrics(metrics / f"{sample}.alignment_metrics.txt")}
+    row = rows.get("PAIR") or rows["UNPAIRED"]
+    insert = metrics / f"{sample}.insert_metrics.txt"
+    sizes = read_metrics(insert) if insert.exists() else []
+    return {
+        "reads_aligned_to": int(row["TOTAL_READS"]),
+        "mapped_percent": percent(number(row, "PCT_PF_READS_ALIGNED")),
+        "mismatch_percent": percent(number(row, "PF_MISMATCH_RATE")),
+        "chimera_percent": percent(number(row, "PCT_CHIMERAS")),
+        "median_insert_size": number(sizes[0], "MEDIAN_INSERT_SIZE") if sizes else None,
+    }
+
+
+def duplicate_measures(path: Path) -> dict:
+    """The share of duplicates over all libraries, in reads as Picard counts them (a pair is two)."""
+    examined = duplicates = optical = 0.0
+    libraries = {}
+    for row in read_metrics(path):
+        single, pairs, single_twice, pairs_twice, pairs_optical = (
+            number(row, column) or 0
+            for column in (
+                "UNPAIRED_READS_EXAMINED",
+                "READ_PAIRS_EXAMINED",
+                "UNPAIRED_READ_DUPLICATES",
+                "READ_PAIR_DUPLICATES",
+                "READ_PAIR_OPTICAL_DUPLICATES",
+            )
+        )
+        examined += single + 2 * pairs
+        duplicates += single_twice + 2 * pairs_twice
+        optical += 2 * pairs_optical
+        libraries[row["LIBRARY"]] = percent(number(row, "PERCENT_DUPLICATION"))
+    return {
+        "duplicate_percent": percent(duplicates / examined) if examined else None,
+        "optical_duplicate_percent": percent(optical / examined) if examined else None,
+        "libraries": libraries,
+    }
+
+
+def depth_measures(depth: Path, sample: str) -> dict:
+    """The mean depth, and the share of the genome covered at least so deep (https://github.com/brentp/mosdepth)."""
+    summary = [line.split("\t") for line in (depth / f"{sample}.mosdepth.summary.txt").read_text().splitlines()]
+    (total,) = (row for row in summary if row[0] == "total")
+    covered = dict.fromkeys(DEPTHS, 0.0)
+    for line in (depth / f"{sample}.mosdepth.global.dist.txt").read_text().splitlines():
+        contig, at_least, share = line.split("\t")
+        if contig == "total" and int(at_least) in covered:
+            covered[int(at_least)] = 100 * float(share)
+    return {"mean_depth": float(total[3]), "covered_percent": {str(deep): share for deep, share in covered.items()}}
+
+
+def percent(share: float | None) -> float | None:
+    return None if share is None else round(100 * share, 4)
+
+
+def grade(measures: Mapping, warn: Mapping[str, int], fail: Mapping[str, int]) -> tuple[str, list[str]]:
+    """Hold measures against limits, named as the measures are after min_ or max_; say pass, warn or fail, and why.
+
+    A measure that there is not (None) is beyond no limit.
+    """
+    for verdict, limits in (("fail", fail), ("warn", warn)):
+        reasons = []
+        for name, limit in limits.items():
+            bound, _, measure = name.partition("_")
+            value = measures[measure]
+            if value is not None and (value < limit if bound == "min" else value > limit):
+                reasons.append(
+                    f"{measure} is {value:.4g}, {'at least' if bound == 'min' else 'at most'} {limit} is wanted"
+                )
+        if reasons:
+            return verdict, reasons
+    return "pass", []
+
+
+def record(
+    sample: dict, lanes: list[Path], folders: Mapping[str, Path], benchmarks: list[Path], limits: Mapping
+) -> dict:
+    """Put together the record. `lanes`: what check_lane found; `folders`: duplicates, metrics, depth."""
+    name = sample["name"]
+    failed = folders["depth"] / "failed.txt"
+    reason = failed.read_text().strip() if failed.exists() else None
+    checked = [json.loads((lane / "reads.json").read_text()) for lane in lanes]
+    steps = steps_of(benchmarks)
+    measures: dict = {}
+    if reason is None:
+        measures |= alignment_measures(folders["metrics"], name)
+        measures |= duplicate_measures(folders["duplicates"] / f"{name}.markdup.metrics.txt")
+        measures |= depth_measures(folders["depth"], name)
+    quality, why = grade(measures, limits["warn"], limits["fail"]) if measures else (None, [])
+    return {
+        "sample": name,
+        "organism": sample["organism"],
+        "analysis": "align",
+        "success": reason is None,
+        "failed_step": reason and reason.partition(":")[0],
+        "reason": reason and reason.partition(": ")[2],
+        "start": min((one["start"] for one in checked), default=None),
+        "end": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seconds": round(sum(step["seconds"] for step in steps), 2),
+        "peak_memory_mb": max((step["peak_memory_mb"] for step in steps if step["peak_memory_mb"]), default=None),
+        "lanes": sample["lanes"],
+        "reads": sum(one["reads"] for one in checked) if checked and all("reads" in one for one in checked) else None,
+        "recalibrated": sample["recalibrated"],
+        "quality": quality,
+        "quality_reasons": why,
+        **measures,
+        "steps": steps,
+    }
+
+
+if __name__ == "__main__":
+    log_to(snakemake.log[0])
+    made = record(
+        snakemake.params.sample,
+        [Path(path) for path in snakemake.input.lanes],
+        {name: Path(snakemake.input[name]) for name in ("duplicates", "metrics", "depth")},
+        [Path(path) for path in snakemake.input.benchmarks],
+        snakemake.params.limits,
+    )
+    Path(snakemake.output[0]).write_text(json.dumps(made, indent=2) + "\n")
