@@ -26,7 +26,7 @@ def free_port() -> int:
 
 def lay_out(directory: Path) -> None:
     """Make the toy Ensembl, the reads and the tables, and the configuration that takes the one for the real one."""
-    print("making toy data: two organisms in two divisions of Ensembl, six samples of RNA, one of DNA, two of HLA genes")
+    print("making toy data: two organisms of Ensembl; six samples of RNA, one of DNA, two of HLA genes", flush=True)
     make_all(directory, Wishes(broken="", dna_fragments=10_000, hla_samples=2), "reads")
     ensembl = addresses(f"http://127.0.0.1:{free_port()}")
     (directory / "config" / "config.yaml").write_text(yaml.safe_dump({"ensembl": ensembl} | hla_settings()))

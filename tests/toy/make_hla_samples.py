@@ -51,7 +51,7 @@ def hla_settings(release: str = FOLDER) -> dict:
 
 
 def make_hla_samples(out: Path, count: int, seed: int, reads_as: str) -> None:
-    """Make the first `count` samples in out/reads, the release in out/imgt, and truth/hla.tsv; add them to the table."""
+    """Make the first `count` samples in out/reads, the release in out/imgt, truth/hla.tsv; add rows to the table."""
     alleles = make_hla_release(out / FOLDER, seed)
     rows, truth = [], ["sample\tlocus\tallele1\tallele2\n"]
     for sample in SAMPLES[:count]:

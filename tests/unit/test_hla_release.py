@@ -45,7 +45,8 @@ def alignments(draw: st.DrawFn) -> tuple[str, list[str], list[int]]:
     shown = []
     for row in rows:
         hidden = [
-            "-" if row is not first and own == base and own in "ACGT" else own for own, base in zip(row, first, strict=True)
+            "-" if row is not first and own == base and own in "ACGT" else own
+            for own, base in zip(row, first, strict=True)
         ]
         for end in reversed(ends[:-1]):
             hidden.insert(end, "|")
@@ -102,7 +103,9 @@ def test_the_nearest_relative_is_the_one_with_the_fewest_differences_and_then_th
     codes = {letter: number for number, letter in enumerate(LETTERS)}
     rows = ["ACGTACGT", "ACGAACGA", "ACGAACGC", "ACGA****"]
     coding = Alignment(
-        ["A*01:01", "A*02:02", "A*03:01", "A*03:02"], np.array([[codes[c] for c in row] for row in rows], np.uint8), [4, 8]
+        ["A*01:01", "A*02:02", "A*03:01", "A*03:02"],
+        np.array([[codes[c] for c in row] for row in rows], np.uint8),
+        [4, 8],
     )
     gene = merge_gene("A", coding, None)
     fill_gene(gene)
