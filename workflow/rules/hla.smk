@@ -24,6 +24,7 @@ rule index_hla:
         "<logs>/index_hla.txt",
     benchmark:
         "<benchmarks>/index_hla.tsv"
+    cache: SHARED
     conda:
         "../envs/hla.yaml"
     container:
@@ -57,6 +58,7 @@ rule fish_hla_reads:
     params:
         # A file that was mended may keep an old time, so its size is looked at as well.
         sizes=sizes_of,
+        names=names_of,
     script:
         "../scripts/hla_fish_reads.py"
 

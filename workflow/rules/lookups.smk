@@ -78,9 +78,9 @@ def reads_of(wildcards):
 
 
 def names_of(wildcards):
-    """The read files of a sample as the table of samples calls them, fq1 before fq2."""
+    """The files of a sample as the table of samples calls them: fq1 before fq2, then an aligned one."""
     sample = SAMPLES[wildcards.sample]
-    return [*sample.fq1, *sample.fq2]
+    return [*sample.fq1, *sample.fq2, *filter(None, [sample.bam])]
 
 
 def hla_reads_of(wildcards):
