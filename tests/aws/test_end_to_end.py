@@ -27,6 +27,7 @@ from tests.aws.batch_server import ACCOUNT, REGION
 from tests.aws.container_server import ContainerServer, scratch_folder
 from tests.aws.podman import ROOT, Engine, bare, build_image, engine, runtime_folder
 from tests.toy.make_all import Wishes, make_all
+from tests.toy.make_hla_samples import hla_settings
 from tests.toy.serve import addresses, serving
 
 __all__ = ["bare", "engine", "runtime_folder"]  # fixtures
@@ -34,7 +35,13 @@ __all__ = ["bare", "engine", "runtime_folder"]  # fixtures
 pytestmark = pytest.mark.slow
 
 WISHES = Wishes(
-    genome_size=60_000, fungus_size=120_000, samples=2, fragments=5_000, broken="truncated", dna_fragments=1_000
+    genome_size=60_000,
+    fungus_size=120_000,
+    samples=2,
+    fragments=5_000,
+    broken="truncated",
+    hla_samples=1,
+    dna_fragments=1_000,
 )
 PREFIX = "runs/toy"
 TOOLS = {row["tool"]: row for row in csv.DictReader((ROOT / "containers/versions.tsv").open(), delimiter="\t")}
@@ -60,7 +67,7 @@ def check_out(folder: Path) -> None:
         shutil.copytree(ROOT / name, folder / name, ignore=ignored)
     (folder / "containers").mkdir()
     shutil.copy(ROOT / "containers/versions.tsv", folder / "containers")
-    (folder / ".gitignore").write_text(".snakemake/\nresults/\nlogs/\nbenchmarks/\nreads/\ntruth/\nensembl/\n")
+    (folder / ".gitignore").write_text(".snakemake/\nresults/\nlogs/\nbenchmarks/\nreads/\ntruth/\nensembl/\nimgt/\n")
 
 
 @dataclass
@@ -113,7 +120,7 @@ def runs(engine, bare, runtime_folder, tmp_path_factory) -> Iterator[Runs]:
     cloud.mkdir()
     make_all(cloud, WISHES, "reads")
     with serving(cloud / "ensembl") as site:
-        (cloud / "config/config.yaml").write_text(yaml.safe_dump({"ensembl": addresses(site)}))
+        (cloud / "config/config.yaml").write_text(yaml.safe_dump({"ensembl": addresses(site)} | hla_settings()))
         check_out(cloud)
         locked = snakemake(cloud, "lock", "--cores", "1")
         assert locked.returncode == 0, locked.stderr
@@ -126,9 +133,10 @@ def runs(engine, bare, runtime_folder, tmp_path_factory) -> Iterator[Runs]:
         s3 = server.client("s3")
         s3.create_bucket(Bucket="lab", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
         server.queue()
-        for file in sorted((cloud / "reads").iterdir()):
-            s3.upload_file(str(file), "lab", f"{PREFIX}/reads/{file.name}")
-        shutil.rmtree(cloud / "reads")
+        for folder in (cloud / "reads", cloud / "imgt"):
+            for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+                s3.upload_file(str(file), "lab", f"{PREFIX}/{file.relative_to(cloud)}")
+            shutil.rmtree(folder)
         try:
             env = {**server.environment(), **install_profile(base, runtime_folder)}
             env["SNAKEMAKE_FISHLADDER_SCRATCH"] = str(scratch_folder(base))  # the containers' /tmp is this machine's
@@ -172,6 +180,7 @@ UNEQUAL = (
     "fastp.html",
     "multiqc.html",
     "index.html",
+    "report.html",
     ".log",
     "eq_classes.txt.gz",
     "unmapped_names.txt",

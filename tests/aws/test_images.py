@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 import socket
 import subprocess
@@ -41,6 +42,19 @@ def test_an_image_says_what_it_is_and_runs_its_tool_without_privileges(engine, t
     assert row["version"] in lines[0], done.stderr
     assert "1000" in lines
     assert ("/opt/tool/bin/python" in lines) == (tool == "dnaio")
+
+
+def test_the_image_of_the_hla_rules_has_what_their_scripts_import_and_solves_an_integer_program(engine):
+    scripts = [path.read_text() for path in (ROOT / "workflow/scripts").glob("*hla_*.py") if "report" not in path.name]
+    imported = {name for text in scripts for name in re.findall(r"^(?:import|from) (\w+)", text, re.MULTILINE)}
+    wanted = sorted(imported & {name.replace("-", "_") for name in VERSIONS["hla"]["pypi"].lower().split()})
+    assert {"mappy", "numpy", "pulp", "pysam"} <= set(wanted)
+    program = (
+        f"import {', '.join(wanted)}; x = pulp.LpVariable('x', cat='Integer', upBound=2.5); "
+        "p = pulp.LpProblem('p', pulp.LpMaximize); p += x; p.solve(pulp.PULP_CBC_CMD(msg=False)); print(x.value())"
+    )
+    done = engine.run(build_image(engine, "hla"), ["python", "-c", program], options=["--workdir", "/tmp"])
+    assert done.stdout.strip() == "2.0", done.stderr
 
 
 @pytest.mark.parametrize("tool", ["fastp", "dnaio"])

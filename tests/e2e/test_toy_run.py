@@ -15,12 +15,13 @@ import yaml
 
 from tests.toy.break_reads import BREAKS, break_reads
 from tests.toy.make_all import Wishes, make_all
+from tests.toy.make_hla_samples import hla_settings
 from tests.toy.serve import Address, addresses, serving
 
 pytestmark = pytest.mark.slow
 
 SNAKEFILE = Path(__file__).parents[2] / "workflow/Snakefile"
-WISHES = Wishes(genome_size=60_000, fungus_size=120_000, fragments=20_000, broken="")
+WISHES = Wishes(genome_size=60_000, fungus_size=120_000, fragments=20_000, broken="", hla_samples=2)
 REASONS = {
     "truncated": "ends in the middle of its gzip stream",
     "unequal_mates": "There are more reads in file 1 than in file 2",
@@ -54,12 +55,15 @@ class Toy:
     third: subprocess.CompletedProcess
 
     def samples(self) -> dict[str, str]:
-        """Organism of each sound sample."""
-        table = pd.read_csv(self.folder / "config/samples.tsv", sep="\t")
+        """Organism of each sound sample that is quantified."""
+        table = pd.read_csv(self.folder / "config/samples.tsv", sep="\t").query("analyses == 'quant'")
         return dict(zip(table["sample"], table["organism"], strict=True))
 
     def record(self, sample: str) -> dict:
         return json.loads((self.folder / f"results/quant/{sample}/record.json").read_text())
+
+    def types(self, when: str = "results") -> pd.DataFrame:
+        return pd.read_csv(self.folder / when / "hla/types.tsv", sep="\t", dtype=str, keep_default_na=False)
 
     def matrix(self, organism: str, when: str = "results") -> pd.DataFrame:
         return pd.read_csv(self.folder / when / f"counts/{organism}.gene_counts.tsv", sep="\t", index_col="gene_id")
@@ -72,13 +76,14 @@ def toy(tmp_path_factory) -> Iterator[Toy]:
     manifest = folder / "config/samples.tsv"
     sound = manifest.read_text()
     with serving(folder / "ensembl") as site:
-        (folder / "config/config.yaml").write_text(yaml.safe_dump({"ensembl": addresses(site)}))
+        (folder / "config/config.yaml").write_text(yaml.safe_dump({"ensembl": addresses(site)} | hla_settings()))
         lock = snakemake(folder, "lock")
-        manifest.write_text(sound + "".join(break_sample(folder, kind) for kind in BREAKS))
+        manifest.write_text(sound + "".join(break_sample(folder, kind) for kind in BREAKS) + not_human(folder))
         first = snakemake(folder)
         assert (folder / "results/report/index.html").exists(), lock.stderr + first.stdout + first.stderr
         shutil.copytree(folder / "results/counts", folder / "first/counts")
         shutil.copytree(folder / "results/report", folder / "first/report")
+        shutil.copytree(folder / "results/hla", folder / "first/hla")
     manifest.write_text(sound)
     yield Toy(folder, site, lock, first, snakemake(folder), snakemake(folder))
 
@@ -91,6 +96,14 @@ def break_sample(folder: Path, kind: str) -> str:
         (folder / name).write_bytes(content)
     organism = re.search(r"^bacterium_paired\t.*?\tquant\t(\S+)", (folder / "config/samples.tsv").read_text(), re.M)[1]
     return f"broken_{kind}\t1\tquant\t{organism}\t{names[0]}\t{names[1]}\n"
+
+
+def not_human(folder: Path) -> str:
+    """Return the row of a sample whose HLA types are wanted, of reads that are a bacterium's."""
+    reads = re.search(r"^bacterium_paired\t(?:.*?\t){3}(.*)", (folder / "config/samples.tsv").read_text(), re.M)[1]
+    for number, path in enumerate(reads.split("\t"), start=1):
+        shutil.copy(folder / path, folder / f"reads/other_R{number}.fastq.gz")
+    return "not_human\t1\thla\t\treads/other_R1.fastq.gz\treads/other_R2.fastq.gz\n"
 
 
 def test_the_lock_names_what_the_loopback_ensembl_has(toy):
@@ -137,6 +150,53 @@ def test_the_library_type_is_found(toy, sample):
     assert toy.record(sample)["library_type"]["found"] == expected[sample]
 
 
+def test_hla_types_are_the_true_ones_and_sure(toy):
+    true = pd.read_csv(toy.folder / "truth/hla.tsv", sep="\t").set_index(["sample", "locus"])
+    found = toy.types().set_index(["sample", "locus"])
+    assert len(true) == 18
+    for place, row in true.iterrows():
+        assert sorted(found.loc[place, ["allele1", "allele2"]]) == sorted(row), place
+        assert float(found.loc[place, "confidence"]) >= 0.95
+    others = found.drop(true.index)
+    assert set(others["allele1"]) == {"absent"} and set(others.index.get_level_values("locus")) == {
+        "DRB3",
+        "DRB4",
+        "DRB5",
+    }
+    assert set(found["release"]) == {"0.1.0"}
+
+
+def test_a_sample_without_hla_reads_fails_alone_with_its_reason_in_the_cohort_s_table_too(toy):
+    end = "\n".join((toy.first.stdout + toy.first.stderr).splitlines()[-60:])
+    assert re.search(r"not_human: type_hla: .*no reads of HLA genes", end), end
+    (row,) = toy.types("first").query("sample == 'not_human'").to_dict("records")
+    assert row["flags"].startswith("no result: type_hla: ") and row["allele1"] == ""
+    assert "not_human" not in set(toy.types()["sample"])
+    assert "no reads of HLA genes" in (toy.folder / "first/hla/not_human/report.html").read_text()
+
+
+def test_a_review_is_kept_and_checked_by_the_next_run(toy):
+    config = yaml.safe_load((toy.folder / "config/config.yaml").read_text())
+    rows = [
+        "sample\tlocus\tcall\tdecision\tallele1\tallele2\treviewer",
+        "hla_mixed\tA\tA*01:01:01:01+A*03:02\tedited\tA*01:01\tA*03:03\tJD",
+        "hla_mixed\tB\tB*01:01+B*03:02\tapproved\t\t\tJD",
+    ]
+    (toy.folder / "review.tsv").write_text("\n".join(rows) + "\n")
+    reviewed = {**config, "hla": {**config["hla"], "review": "review.tsv"}}
+    (toy.folder / "config/config.yaml").write_text(yaml.safe_dump(reviewed))
+    try:
+        assert jobs(snakemake(toy.folder, "--dry-run"))["write_hla_report"] == 1
+        done = snakemake(toy.folder)
+        assert done.returncode == 0, done.stdout + done.stderr
+        found = toy.types().set_index(["sample", "locus"])
+        assert list(found.loc[("hla_mixed", "A"), ["review", "reviewed2"]]) == ["edited", "A*03:03"]
+        assert found.loc[("hla_mixed", "B"), "review"] == "out of date"
+        assert (toy.folder / "review.tsv").read_text() == "\n".join(rows) + "\n"
+    finally:
+        (toy.folder / "config/config.yaml").write_text(yaml.safe_dump(config))
+
+
 def test_gene_counts_rank_as_the_true_counts_do(toy):
     found = {}
     for sample, organism in toy.samples().items():
@@ -177,6 +237,7 @@ def test_without_the_broken_rows_only_what_gathers_samples_runs_again(toy):
     expected = {
         "merge_counts": 1,  # of the one organism that lost samples
         "write_parquet": 3,
+        "merge_hla_types": 1,
         "summarise_for_multiqc": 1,
         "multiqc": 1,
         "write_report": 1,
@@ -185,7 +246,7 @@ def test_without_the_broken_rows_only_what_gathers_samples_runs_again(toy):
     }
     assert jobs(toy.second) == expected
     verdict = (toy.folder / "results/report/verdict.txt").read_text()
-    assert verdict.startswith(f"all {len(toy.samples())} samples came through")
+    assert verdict.startswith(f"all {len(toy.samples()) + WISHES.hla_samples} samples came through")
     assert "broken_" not in (toy.folder / "results/report/index.html").read_text()
 
 

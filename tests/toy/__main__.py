@@ -33,6 +33,7 @@ def add_make(make: argparse.ArgumentParser) -> None:
     make.add_argument(
         "--broken", choices=[*BREAKS, "none"], default=wishes.broken, help="how one sample more is broken (%(default)s)"
     )
+    make.add_argument("--hla-samples", type=int, default=0, help="samples of known HLA types, 0 to 2 (%(default)s)")
     make.add_argument("--manifest-only", action="store_true", help="only the tables, and read files of one read each")
     where = make.add_mutually_exclusive_group()
     where.add_argument("--absolute", action="store_true", help="absolute paths in samples.tsv")
@@ -56,6 +57,7 @@ def make(arguments: argparse.Namespace) -> None:
         samples=arguments.samples,
         fragments=arguments.fragments,
         broken="" if arguments.broken == "none" else arguments.broken,
+        hla_samples=arguments.hla_samples,
     )
     (make_manifest if arguments.manifest_only else make_all)(arguments.out, wishes, reads_as(arguments))
 

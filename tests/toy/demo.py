@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import yaml
 
 from tests.toy.make_all import Wishes, make_all
+from tests.toy.make_hla_samples import hla_settings
 from tests.toy.serve import addresses, serving
 
 SNAKEFILE = Path(__file__).resolve().parents[2] / "workflow" / "Snakefile"
@@ -25,10 +26,10 @@ def free_port() -> int:
 
 def lay_out(directory: Path) -> None:
     """Make the toy Ensembl, the reads and the tables, and the configuration that takes the one for the real one."""
-    print("making toy data: two organisms in two divisions of Ensembl, six samples of RNA and one of DNA", flush=True)
-    make_all(directory, Wishes(broken="", dna_fragments=10_000), "reads")
+    print("making toy data: two organisms of Ensembl; six samples of RNA, one of DNA, two of HLA genes", flush=True)
+    make_all(directory, Wishes(broken="", dna_fragments=10_000, hla_samples=2), "reads")
     ensembl = addresses(f"http://127.0.0.1:{free_port()}")
-    (directory / "config" / "config.yaml").write_text(yaml.safe_dump({"ensembl": ensembl}))
+    (directory / "config" / "config.yaml").write_text(yaml.safe_dump({"ensembl": ensembl} | hla_settings()))
 
 
 def snakemake(directory: Path, *arguments: str) -> None:
@@ -52,15 +53,21 @@ def findings(directory: Path) -> str:
     results = directory / "results"
     records = [json.loads(path.read_text()) for path in sorted(results.glob("quant/*/record.json"))]
     passed = [record for record in records if record["success"]]
+    typed = [json.loads(path.read_text()) for path in sorted(results.glob("hla/*/record.json"))]
     indices = sorted(results.glob("index/*.tar.gz"))
     lines = [
         f"{len(passed)} of {len(records)} samples came through; "
         f"{median(record['mapping_rate'] for record in passed):.1f} % of reads mapped in the median sample",
+        *(f"HLA types of {one['sample']}: {hla_words(one)}" for one in typed),
         f"{len(indices)} Salmon indices: {', '.join(path.name for path in indices)}",
         f"gene counts: {', '.join(str(path) for path in sorted(results.glob('counts/*.gene_counts.tsv')))}",
         f"report: {results / 'report' / 'index.html'}",
     ]
     return "\n".join(lines)
+
+
+def hla_words(record: dict) -> str:
+    return ", ".join("+".join(found["two_field"]) for found in record["types"].values())
 
 
 def toy_port(directory: Path) -> int:

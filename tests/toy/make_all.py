@@ -9,6 +9,7 @@ from tests.toy.lay_out_ensembl import lay_out_answers, lay_out_genome, lay_out_t
 from tests.toy.make_annotation import make_annotation
 from tests.toy.make_dna import ask_for_dna, make_dna
 from tests.toy.make_genomes import make_genome, sequence_of
+from tests.toy.make_hla_samples import make_hla_samples
 from tests.toy.make_reads import Library
 from tests.toy.make_samples import Sample, choose_samples, make_sample, organisms_text, samples_text, truth_text
 from tests.toy.pack import pack
@@ -23,7 +24,7 @@ PLACEHOLDER = pack(b"@placeholder\nACGTACGTACGTACGTACGTACGTACGTACGT\n+\nIIIIIIII
 class Wishes:
     """What is to be made. Sizes in bases; `fragments` a sample; `broken`: a way of break_reads, or "" for none.
 
-    `dna_fragments`: so many a library of the sample of DNA; 0 for none.
+    `dna_fragments`: so many a library of the sample of DNA; 0 for none. `hla_samples`: 0 to 2 of known HLA types.
     """
 
     seed: int = 1
@@ -34,9 +35,10 @@ class Wishes:
     fragments: int = 20_000
     broken: str = "truncated"
     dna_fragments: int = 0
+    hla_samples: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("more_bacteria", "samples", "fragments", "dna_fragments"):
+        for name in ("more_bacteria", "samples", "fragments", "dna_fragments", "hla_samples"):
             if getattr(self, name) < 0:
                 raise ValueError(
                     f"{name.replace('_', ' ')}: {getattr(self, name)} is no number of things; give 0 or more"
@@ -69,6 +71,8 @@ def make_all(out: Path, wishes: Wishes, reads_as: str) -> None:
         copies = [(gene.contig, gene.start - 1, gene.end) for gene in genes if gene.family]
         make_dna(genome, copies, wishes.dna_fragments, wishes.seed, reads, truth)
         ask_for_dna(out / "config", fungus.name, reads_as)
+    if wishes.hla_samples:
+        make_hla_samples(out, wishes.hla_samples, wishes.seed, reads_as)
 
 
 def make_ensembl(

@@ -44,6 +44,8 @@ def test_reads_that_cannot_be_used_get_the_advice_that_fits(tmp_path: Path, name
             "salmon was only able to assign 0 fragments to transcripts in the index, but the minimum number of",
             "Next to none of the reads are of yeast's transcripts: correct the organism in the table of samples.",
         ),
+        ("0 of 900 reads fit an HLA gene: no reads of HLA genes, or not of a human", "See that the files are of this"),
+        ("reads of 28 bases are too short to type; 36 or more are needed", "Take hla out of the sample's analyses"),
         ("terminate called after throwing an instance of 'std::bad_alloc'", "Let the step have more memory"),
         ("/bin/bash: line 22:   411 Killed                  salmon quant", "Let the step have more memory"),
         ("OSError: [Errno 28] No space left on device", "Free disk space"),

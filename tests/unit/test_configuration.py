@@ -56,6 +56,20 @@ def test_the_configuration_that_is_shipped_is_right():
         ('trim: {enabled: "yes"}', 'row 1, key trim.enabled: "yes" is text; write true or false without quotes'),
         ("quant: {long_reads_over: 0}", "row 1, key quant.long_reads_over: 0 is too small; write 1 or more"),
         ("ensembl: {rest: ftp://x}", 'row 1, key ensembl.rest: "ftp://x" is not allowed; write it as in https://rest'),
+        ("hla: {version: 3.33}", "row 1, key hla.version: 3.33 is a number with a point; write text: put it in quotes"),
+        (
+            "hla: {version: latest}",
+            'row 1, key hla.version: "latest" is not allowed; write it as in 3.33.0 (the release',
+        ),
+        ("hla: {release: imgt}", 'row 1, key hla.release: "imgt" is text; write a list, [imgt] (files of an IPD-IMGT'),
+        (
+            "hla: {release: [~/a.zip]}",
+            'row 1, key hla.release, item 1: "~/a.zip" is not allowed; write it as in imgt/A',
+        ),
+        ("hla: {loci: [A, a]}", 'row 1, key hla.loci, item 2: "a" is not allowed; write another (the loci that are'),
+        ("hla: {solver: glpk}", 'row 1, key hla.solver: "glpk" is not allowed; write another (the solver of the int'),
+        ("hla: {max_reads: 5}", "row 1, key hla.max_reads: 5 is too small; write 1000 or more"),
+        ("hla: {common: a*.csv}", 'row 1, key hla.common: "a*.csv" is not allowed; write it as in imgt/ciwd.3.0.0.csv'),
         ("samples: 5", "row 1, key samples: 5 is a whole number; write text: put it in quotes if it is right"),
         ("samples: [a]", 'row 1, key samples: ["a"] is a list; write text (the table of samples'),
         ("pathvars: {results: 5}", "row 1, key pathvars.results: 5 is a whole number; write text"),
@@ -124,13 +138,13 @@ def test_settles_what_is_missing_or_wrong_by_the_defaults():
 # A rule that the check does not know would be passed over without a word.
 def test_the_schema_says_nothing_that_is_not_checked():
     known = {"description", "type", "default", "properties", "additionalProperties"}
-    known |= {"enum", "pattern", "minimum", "items", "minItems", "uniqueItems", "$schema", "title"}
+    known |= {"enum", "pattern", "examples", "minimum", "items", "minItems", "uniqueItems", "$schema", "title"}
 
     def walk(rule):
         assert rule.keys() <= known
         assert rule["type"] != "object" or rule["additionalProperties"] is False
         assert rule["type"] != "array" or rule["uniqueItems"] is True
-        assert "pattern" not in rule or "default" in rule
+        assert "pattern" not in rule or rule.keys() & {"default", "examples"}
         for inner in [*rule.get("properties", {}).values(), *([rule["items"]] if "items" in rule else [])]:
             walk(inner)
 

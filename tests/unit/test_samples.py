@@ -43,6 +43,52 @@ def test_gathers_lanes_into_samples_in_the_order_of_the_table(tmp_path):
     assert (b.read_length, b.library_type) == (None, "A")
 
 
+def test_hla_alone_needs_neither_an_organism_nor_reads_beside_a_bam(tmp_path):
+    columns = "sample\tanalyses\torganism\tbam\tfq1"
+    rows = ("a\thla\t\t./a.bam", "b\thla\tHomo sapiens\t\tb.fq", "c\tquant,hla\thomo_sapiens\t\tc.fq")
+    samples, problems = read(tmp_path, *rows, columns=columns)
+    assert problems == []
+    assert [(one.organism, one.bam, one.fq1) for one in samples.values()] == [
+        ("homo_sapiens", "a.bam", ()),
+        ("homo_sapiens", "", ("b.fq",)),
+        ("homo_sapiens", "", ("c.fq",)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        ("a\tquant,hla\t\t\ta.fq", "organism: the cell is empty; fill it in"),
+        ("a\tquant,hla\thomo_sapiens\ta.bam", "bam: quant needs reads; name them in fq1, or leave quant out of"),
+        ("a\thla", "fq1: sample a has no reads here; name a FASTQ file, or aligned reads in column bam"),
+        ("a\thla\tmouse\ta.bam", "organism: HLA types are of humans, not of 'mouse'; write homo_sapiens, or take hla"),
+        ("a\tquant,hla\tmouse\t\ta.fq", "organism: HLA types are of humans, not of 'mouse'; write homo_sapiens, or"),
+        ("a\thla\t\t~/a.bam", "bam: '~/a.bam' is not allowed; aligned reads in place of fq1"),
+    ],
+)
+def test_tells_what_hla_needs(tmp_path, row, expected):
+    genomes = Genomes({"mouse": Row(taxon_id="10090"), "homo_sapiens": Row(taxon_id="9606")})
+    samples, (problem,) = read(tmp_path, row, columns="sample\tanalyses\torganism\tbam\tfq1", genomes=genomes)
+    assert samples == {}
+    assert problem.startswith(f"samples.tsv, row 2, column {expected}")
+
+
+def test_hla_reads_one_aligned_file_of_a_sample(tmp_path):
+    rows = ("a\t1\thla\tx.bam", "a\t2\thla\ty.bam", "b\t1\talign\tu.bam", "b\t2\talign\tv.bam")
+    genomes = Genomes(complete=False)
+    _, problems = read(
+        tmp_path, *(f"{row}\thuman" for row in rows), columns="sample\tlane\tanalyses\tbam\torganism", genomes=genomes
+    )
+    assert problems == [
+        "samples.tsv, row 3, column bam: hla reads one file, and row 2 names one; join them by `samtools merge`"
+    ]
+
+
+def test_one_bam_is_of_one_sample(tmp_path):
+    _, (problem,) = read(tmp_path, "a\thla\tx.bam", "b\thla\t./x.bam", columns="sample\tanalyses\tbam")
+    assert problem == "samples.tsv, row 3, column bam: ./x.bam is in row 2 already; name each file once"
+
+
 def test_a_table_without_samples_is_fine(tmp_path):
     assert read(tmp_path) == ({}, [])
 

@@ -63,7 +63,7 @@ def test_writes_nothing_where_there_is_nothing_to_show():
 def test_writes_both_files(tmp_path):
     record = tmp_path / "record.json"
     record.write_text(json.dumps({"sample": "a", "success": True}))
-    main([str(record)], [], tmp_path / "samples_mqc.tsv", tmp_path / "annotation_mqc.tsv")
+    main([str(record)], [], *(tmp_path / f"{of}_mqc.tsv" for of in ("samples", "annotation", "hla")))
     assert "a\tpassed" in (tmp_path / "samples_mqc.tsv").read_text()
     assert (tmp_path / "annotation_mqc.tsv").read_text() == ""
 

@@ -123,7 +123,8 @@ def test_a_failed_job_is_told_with_the_last_words_of_its_log_and_what_to_do(tmp_
     reason = "my.fa.gz: it is a web page (HTML), not FASTA; bring it again and run `snakemake lock`"
     job = FailedJob("clean_annotation", "mine", reason, "organism mine, assembly v1, release own", log)
     output = tmp_path / "report/unfinished.html"
-    write_report([], [], [], output, wanted={"a": "mine"}, failed=[job, job._replace(subject="other", log=None)])
+    failed = [job, job._replace(subject="other", log=None)]
+    write_report([], [], [], output, wanted={"quant": {"a": "mine"}}, failed=failed)
     page = output.read_text()
     assert "The run finished with failures" in page and "my.fa.gz: it is a web page (HTML), not FASTA" in page
     assert 'href="../logs/clean_annotation/mine.v1.own.txt"' in page
@@ -147,7 +148,7 @@ def test_warns_where_the_library_type_is_another_one_than_claimed():
 
 
 def test_tells_samples_that_have_no_record():
-    page = render([SAMPLE], [], [], wanted={"liver_1": "yeast", "gut": "yeast"})
+    page = render([SAMPLE], [], [], wanted={"quant": {"liver_1": "yeast", "gut": "yeast"}})
     assert "The run is not complete" in page
     assert "not finished" in page and ">gut<" in page
 
@@ -164,7 +165,7 @@ def test_makes_markup_in_any_text_inert():
         [dict.fromkeys(ANNOTATION, EVIL) | {"removed": {EVIL: 3}}],
         [dict.fromkeys(INDEX, EVIL)],
         run={"versions": {EVIL: EVIL}, "configuration": {EVIL: {EVIL: EVIL}}},
-        wanted={EVIL + "2": EVIL},
+        wanted={"quant": {EVIL + "2": EVIL}},
         links={EVIL: EVIL},
         logs={EVIL: "javascript:alert(1)"},
         unreadable=[EVIL],

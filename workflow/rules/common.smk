@@ -14,9 +14,10 @@ from snakemake.utils import update_config
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
 from _configuration import check_configuration, read_config_file, settle
-from _genomes import genome_name, read_genomes
+from _genomes import Genomes, genome_name, read_genomes
+from _hla_settings import check_hla
 from _images import read_images, read_versions
-from _samples import is_local, read_samples, tidy
+from _samples import ON_A_GENOME, is_local, read_samples, tidy
 from _tables import Named
 
 
@@ -76,7 +77,15 @@ SAMPLES, sample_problems = read_samples(
     look_for_files=LOOK_FOR_FILES,
     check=CHECK,
 )
-TABLE_PROBLEMS = genome_problems + sample_problems
+# Samples that need no genome need no table of them either.
+if SAMPLES and not Path(SETTINGS["organisms"]).exists():
+    if not any(sample.analyses & ON_A_GENOME for sample in SAMPLES.values()):
+        FOUND, genome_problems = Genomes(), []
+HLA_SAMPLES = [name for name, sample in SAMPLES.items() if "hla" in sample.analyses]
+HLA_REVIEWS, hla_problems = check_hla(
+    SETTINGS["hla"], CONFIG_FILE, HLA_SAMPLES, read_schema("hla_review"), look_for_files=LOOK_FOR_FILES
+)
+TABLE_PROBLEMS = genome_problems + sample_problems + hla_problems
 if problems or (TABLE_PROBLEMS and not LOCKING):
     stop(problems + TABLE_PROBLEMS)
 

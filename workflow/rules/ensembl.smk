@@ -78,6 +78,6 @@ rule clean_annotation:
     resources:
         mem_mb=lambda wildcards, input, attempt: attempt * (500 + 2 * int(input.size_mb)),
     params:
-        sources=sources_of,
+        sources=lambda wildcards: locked("genome")(wildcards) | locked("annotation")(wildcards),
     script:
         "../scripts/clean_annotation.py"

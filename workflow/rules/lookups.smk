@@ -84,15 +84,25 @@ def reads_of(wildcards):
 
 
 def names_of(wildcards):
-    """The read files of a sample as the table of samples calls them, fq1 before fq2."""
+    """The files of a sample as the table of samples calls them: fq1 before fq2, then an aligned one."""
     sample = SAMPLES[wildcards.sample]
-    return [*sample.fq1, *sample.fq2]
+    return [*sample.fq1, *sample.fq2, *filter(None, [sample.bam])]
+
+
+def hla_reads_of(wildcards):
+    """What a sample's HLA reads are fished from: its BAM where it has one, else its reads."""
+    sample = SAMPLES[wildcards.sample]
+    if sample.bam:
+        indices = [f"{sample.bam}.bai", f"{sample.bam.removesuffix('.bam')}.bai", f"{sample.bam}.crai"]
+        beside = [path for path in indices if is_local(sample.bam) and Path(path).is_file()]
+        return {"fq1": [], "fq2": [], "bam": user_file(sample.bam), "bam_index": beside[:1]}
+    return {**reads_of(wildcards), "bam": [], "bam_index": []}
 
 
 def sizes_of(wildcards):
-    """Sizes of a sample's local read files in bytes; what is in storage has times that can be trusted."""
+    """Sizes of a sample's local files in bytes; what is in storage has times that can be trusted."""
     sample = SAMPLES[wildcards.sample]
-    return [Path(path).stat().st_size for path in (*sample.fq1, *sample.fq2) if Path(path).is_file()]
+    return [Path(path).stat().st_size for path in (*sample.fq1, *sample.fq2, sample.bam) if Path(path).is_file()]
 
 
 def untrimmed_reads_of(wildcards):
@@ -140,7 +150,7 @@ def report_what_finished():
                 page,
                 run=RUN,
                 wanted=WANTED,
-                links={path.name: path for path in existing(COUNTS)},
+                links={path.name: path for path in existing(COUNTS + HLA_TYPES)},
                 logs=Path(workflow.pathvars.apply("<logs>")),
                 failed=failed,
             )

@@ -3,7 +3,7 @@
 record.json, annotation.report.json, {index}.json -> report/index.html, report/multiqc.html, report/verdict.txt
 """
 
-RECORDS = expand("<results>/quant/{sample}/record.json", sample=QUANT_SAMPLES) + ALIGNMENT_RECORDS
+RECORDS = expand("<results>/quant/{sample}/record.json", sample=QUANT_SAMPLES) + ALIGNMENT_RECORDS + HLA_RECORDS
 ANNOTATION_REPORTS = [files_of(organism, "annotation.report.json") for organism in ANNOTATED]
 INDEX_RECORDS = expand(
     "<results>/index/{genome}.salmon-{version}.k{k}.json", genome=GENOME_NAMES, version=VERSIONS["salmon"], k=KMERS
@@ -11,7 +11,10 @@ INDEX_RECORDS = expand(
 # Inputs of the whole cohort are functions: each job reads this file, and would make them all while it does.
 # What the front page says of the run itself; nothing that differs from run to run, or the page would never be done.
 RUN = {"versions": VERSIONS, "configuration": config}
-WANTED = {sample: SAMPLES[sample].organism for sample in QUANT_SAMPLES + ALIGN_SAMPLES}
+WANTED = {
+    analysis: {sample: SAMPLES[sample].organism for sample in samples}
+    for analysis, samples in (("quant", QUANT_SAMPLES), ("align", ALIGN_SAMPLES), ("hla", HLA_SAMPLES))
+}
 COUNTS = expand(
     "<results>/counts/{organism}.{table}.parquet",
     organism=QUANTIFIED,
@@ -30,6 +33,7 @@ rule summarise_for_multiqc:
         records=lambda wildcards: RECORDS,
     output:
         annotations="<results>/report/multiqc/annotations_mqc.tsv",
+        hla="<results>/report/multiqc/hla_mqc.tsv",
         samples="<results>/report/multiqc/samples_mqc.tsv",
     log:
         "<logs>/summarise_for_multiqc.txt",
@@ -77,6 +81,7 @@ rule write_report:
         multiqc="<results>/report/multiqc.html",
         counts=lambda wildcards: [table.replace(".parquet", ".tsv") for table in COUNTS] + COUNTS,
         alignments="<results>/align/alignments.tsv" if ALIGN_SAMPLES else [],
+        hla=HLA_TYPES,
     output:
         "<results>/report/index.html",
     log:
@@ -91,7 +96,8 @@ rule write_report:
         run=RUN,
         wanted=WANTED,
         links=lambda wildcards, input: {"Quality measures (MultiQC)": input.multiqc}
-        | {Path(table).name: table for table in [*input.counts, *([input.alignments] if ALIGN_SAMPLES else [])]},
+        | {Path(table).name: table for table in [*input.counts, *([input.alignments] if ALIGN_SAMPLES else [])]}
+        | {"HLA types of all samples": table for table in input.hla},
         logs=workflow.pathvars.apply("<logs>"),
     script:
         "../scripts/write_report.py"

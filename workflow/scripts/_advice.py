@@ -3,7 +3,8 @@
 import re
 
 READS_AGAIN = "Compare {files} with the checksums of who made the reads, fetch anew what differs, then run again."
-# The first row whose pattern is in the reason. Of reads: check_reads.py; of Salmon: sample_step.sh; then whole jobs.
+# The first row whose pattern is in the reason. Of reads: check_reads.py; of Salmon: sample_step.sh; of HLA types:
+# hla_type_sample.py; then whole jobs.
 ADVICE = (
     (
         r"salmon was only able to assign",
@@ -23,6 +24,11 @@ ADVICE = (
     ),
     (r"is not gzip, though", "Rename the file without .gz if it is plain text; else fetch it anew. Then run again."),
     (r"it was cut; bring the file again$|; bring the file again$", READS_AGAIN.format(files="the file")),
+    (
+        r"no reads of HLA genes",
+        "See that the files are of this sample, human and whole. An exome has such reads if its kit captures them.",
+    ),
+    (r"too short to type", "Take hla out of the sample's analyses; longer reads are needed for it."),
     (r"`snakemake lock`", "Do what it says; organisms that are not named there are not affected."),
     (
         r"bad_alloc|MemoryError|Cannot allocate memory|\bKilled\b|OutOfMemory",

@@ -157,7 +157,7 @@ def value_problem(value: object, rule: dict) -> str | None:
     if "enum" in rule and value not in rule["enum"]:
         return f"{show(value)} is not allowed; write another{about}"
     if "pattern" in rule and not re.search(rule["pattern"], value):
-        return f"{show(value)} is not allowed; write it as in {rule['default']}{about}"
+        return f"{show(value)} is not allowed; write it as in {rule.get('examples', [rule.get('default')])[0]}{about}"
     if "minimum" in rule and value < rule["minimum"]:
         return f"{show(value)} is too small; write {rule['minimum']} or more"
     if "minItems" in rule and len(value) < rule["minItems"]:

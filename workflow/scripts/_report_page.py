@@ -1,4 +1,4 @@
-"""The look of the report: tables of plain text, put into report.html.jinja, which escapes all of it."""
+"""The look of the reports: tables of plain text, put into a template, which escapes all of it."""
 
 import json
 from pathlib import Path
@@ -36,8 +36,8 @@ class Table(NamedTuple):
     rows: list[list[Cell]]
 
 
-def render_page(**parts: object) -> str:
-    """Fill the template; every text is escaped, every link is a relative path."""
+def render_page(template: str = "report.html.jinja", **parts: object) -> str:
+    """Fill a template; every text is escaped, every link is a relative path."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -46,7 +46,7 @@ def render_page(**parts: object) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {"href": href, "data": table_data}
-    return environment.get_template("report.html.jinja").render(
+    return environment.get_template(template).render(
         **parts, at_once=ROWS_AT_ONCE, dash=DASH, cell_kinds=("good", "warn", "bad")
     )
 

@@ -7,10 +7,13 @@ from typing import Any
 
 from _advice import advise
 from _failed_jobs import FailedJob
+from _report_hla import loci_in_doubt
 from _report_page import DASH, Cell, Column, Table
 from _report_values import Record, amount, megabytes, numbers, of, plain, span, tally
 
-PASSED, FAILED, UNFINISHED, CHECK = "passed", "failed", "not finished", "check library"
+PASSED, FAILED, UNFINISHED = "passed", "failed", "not finished"
+CHECK, CHECK_TYPES = "check library", "check types"
+WORST_FIRST = (FAILED, UNFINISHED, CHECK, CHECK_TYPES, PASSED)
 
 
 def status(sample: Record) -> str:
@@ -19,6 +22,8 @@ def status(sample: Record) -> str:
         return UNFINISHED
     if not success:
         return FAILED
+    if loci_in_doubt(sample):
+        return CHECK_TYPES
     return CHECK if of("agrees", of("library_type", sample)) is False else PASSED
 
 

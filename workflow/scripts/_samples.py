@@ -45,6 +45,10 @@ class Sample:
     def fq2(self) -> tuple[str, ...]:
         return tuple(lane.fq2 for lane in self.lanes if lane.fq2)
 
+    @property
+    def bam(self) -> str:
+        return next((lane.bam for lane in self.lanes if lane.bam), "")
+
     def lane(self, name: str) -> Lane:
         return next(lane for lane in self.lanes if lane.name == name)
 
@@ -56,6 +60,9 @@ OF_THE_READ_GROUP = ("library", "platform", "platform_unit", "center")
 FILES = ("fq1", "fq2", "bam")
 # Salmon's library types of single ends, and the first letters of those of pairs; A says nothing.
 SINGLE_END, PAIRED = ("U", "SF", "SR"), ("I", "M", "O")
+# Analyses that need an organism of the lock; HLA types are of humans.
+ON_A_GENOME = {"quant", "align"}
+HUMAN, HUMAN_NAMES, HUMAN_TAXON = "homo_sapiens", {"homo_sapiens", "human"}, "9606"
 
 
 def read_samples(
@@ -92,7 +99,7 @@ def make_sample(name: str, rows: list[Row], genomes: Genomes) -> Sample:
     first = rows[0]
     return Sample(
         name=name,
-        organism=next(iter(genomes.find(first["organism"])), first["organism"]),
+        organism=next(iter(genomes.find(first["organism"])), first["organism"] or HUMAN),
         analyses=frozenset(first["analyses"].split(",")),
         lanes=tuple(make_lane(row) for row in rows),
         read_length=int(first["read_length"]) if first["read_length"] else None,
@@ -121,6 +128,7 @@ def row_problems(rows: list[Row], genomes: Genomes) -> Iterator[tuple[int, str]]
     lane_row: dict[tuple[str, str], int] = {}
     file_row: dict[str, int] = {}
     unit_row: dict[tuple[str, str], Row] = {}
+    aligned_row: dict[str, int] = {}
     organism_problem = organism_check(genomes)
     for row in rows:
         first = first_of.setdefault(row["sample"], row)
@@ -131,20 +139,31 @@ def row_problems(rows: list[Row], genomes: Genomes) -> Iterator[tuple[int, str]]
                 f"column sample: {row['sample']} differs from {alike['sample']} in row {alike.number} only by case, "
                 "and some file systems take them for one; write them alike, or rename one of the samples",
             )
-        if row["organism"] and (problem := organism_problem(row["organism"]) or annotation_problem(row, genomes)):
+        if problem := organism_problem(row) or annotation_problem(row, genomes):
             yield row.number, f"column organism: {problem}"
         yield from lane_problems(row, first, lane_row, genomes)
-        yield from (alignment_problems(row) if row["bam"] else read_file_problems(row, first))
+        yield from (alignment_problems(row, aligned_row) if row["bam"] else read_file_problems(row, first))
         yield from repeated_files(row, file_row)
         yield from unit_problems(row, unit_row)
 
 
-def organism_check(genomes: Genomes) -> Callable[[str], str | None]:
-    """Make the check of an organism's name: None where it is one genome, or one that has been reported already."""
+def analyses_of(row: Row) -> set[str]:
+    return set(row["analyses"].split(","))
+
+
+def organism_check(genomes: Genomes) -> Callable[[Row], str | None]:
+    """Make the check of a row's organism: None where it is one genome, or one that has been reported already."""
     suggest = suggest_from(list(dict.fromkeys([*genomes.locked, *genomes.asked])))
 
-    def check(name: str) -> str | None:
+    def check(row: Row) -> str | None:
+        name, on_a_genome = row["organism"], analyses_of(row) & ON_A_GENOME
+        if not name:
+            return "the cell is empty; fill it in" if on_a_genome else None
         found = genomes.find(name)
+        if "hla" in analyses_of(row) and not may_be_human(name, [genomes.locked[one] for one in found]):
+            return f"HLA types are of humans, not of {name!r}; write homo_sapiens, or take hla out of the analyses"
+        if not on_a_genome:
+            return None
         if len(found) > 1:
             return f"{name!r} may be {' or '.join(sorted(found))}; write the one that is meant"
         if found or organism_key(name) in genomes.names or not genomes.complete:
@@ -153,6 +172,13 @@ def organism_check(genomes: Genomes) -> Callable[[str], str | None]:
         return f"{problem}; if it is right, add it there and run `snakemake lock`"
 
     return check
+
+
+def may_be_human(name: str, genomes: list[Row]) -> bool:
+    """Tell whether an organism may be human: called so, or so for Ensembl, or a genome of the user's own."""
+    if organism_key(name) in HUMAN_NAMES:
+        return True
+    return any(genome.get("taxon_id") in (HUMAN_TAXON, "", None) for genome in genomes)
 
 
 def lane_problems(
@@ -196,12 +222,15 @@ def annotation_problem(row: Row, genomes: Genomes) -> str | None:
     )
 
 
-def alignment_problems(row: Row) -> Iterator[tuple[int, str]]:
-    """Hold a row that names an aligned file against what else it says."""
+def alignment_problems(row: Row, aligned_row: dict[str, int]) -> Iterator[tuple[int, str]]:
+    """Hold a row that names an aligned file against what else it says, and the first such row of its sample."""
+    earlier = aligned_row.setdefault(row["sample"], row.number)
     if row["fq1"] or row["fq2"]:
         yield row.number, "column bam: reads are given as well; name the reads or the alignments, not both"
     elif "quant" in row["analyses"].split(","):
         yield row.number, "column bam: quant needs reads; name them in fq1, or leave quant out of analyses"
+    elif "hla" in analyses_of(row) and earlier != row.number:
+        yield row.number, f"column bam: hla reads one file, and row {earlier} names one; join them by `samtools merge`"
     for column in OF_THE_READ_GROUP:
         if row[column]:
             yield row.number, f"column {column}: the read groups of {row['bam']} say it; leave the cell empty"
@@ -227,7 +256,7 @@ def read_file_problems(row: Row, first: Row) -> Iterator[tuple[int, str]]:
     fq1, fq2, kind = tidy(row["fq1"]), tidy(row["fq2"]), row["library_type"]
     if not fq1:
         remedy = "move fq2 to fq1" if fq2 else "name a FASTQ file"
-        if not fq2 and "align" in row["analyses"].split(","):
+        if not fq2 and analyses_of(row) & {"align", "hla"}:
             remedy += ", or aligned reads in column bam"
         yield row.number, f"column fq1: sample {row['sample']} has no reads here; {remedy}"
     elif bool(fq2) != bool(first["fq2"]) and first["fq1"]:

@@ -1,4 +1,4 @@
-"""Write our own sections of the MultiQC report: rows that annotations lost, by reason, and the state of the samples.
+"""Write our own sections of the MultiQC report: rows that annotations lost, HLA types, and the state of the samples.
 
 Custom content of MultiQC: https://docs.seqera.io/multiqc/custom_content
 """
@@ -56,6 +56,34 @@ def sample_section(records: Iterable[Mapping[str, Any]]) -> str:
     return section(header, SAMPLE_COLUMNS, rows)
 
 
+def hla_section(records: Iterable[Mapping[str, Any]]) -> str:
+    """Return a table of HLA types, a sample a row; those to look at first."""
+    typed = [record for record in records if record.get("analysis") == "hla" and record.get("success")]
+    loci = list(dict.fromkeys(locus for record in typed for locus in record["types"]))
+    header = {
+        "id": "fishladder_hla",
+        "section_name": "HLA types",
+        "description": f"Samples with loci to look at first; at most {MOST_ROWS}. All of them are in hla/types.tsv.",
+        "plot_type": "table",
+        "pconfig": {"id": "fishladder_hla_table", "title": "fishladder: HLA types", "sort_rows": False},
+    }
+    ordered = sorted(typed, key=lambda record: (-len(loci_in_doubt(record)), record["sample"]))
+    rows = [
+        [
+            record["sample"],
+            ", ".join(loci_in_doubt(record)) or "none",
+            min((one["confidence"] for one in record["types"].values() if one["confidence"] is not None), default=""),
+            *(" ".join(record["types"].get(locus, {}).get("two_field", [])) for locus in loci),
+        ]
+        for record in ordered[:MOST_ROWS]
+    ]
+    return section(header, ["Sample", "To look at", "Lowest confidence", *loci], rows)
+
+
+def loci_in_doubt(record: Mapping[str, Any]) -> list[str]:
+    return [locus for locus, one in record["types"].items() if one["in_doubt"]]
+
+
 def section(header: Mapping[str, Any], columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     """Write a section; without rows the file is empty, and MultiQC passes it over.
 
@@ -77,8 +105,10 @@ def read_all(paths: Iterable[str]) -> list[dict[str, Any]]:
     return [json.loads(Path(path).read_text(encoding="utf-8")) for path in paths]
 
 
-def main(records: Iterable[str], annotation_reports: Iterable[str], samples: Path, annotation: Path) -> None:
-    samples.write_text(sample_section(read_all(records)), encoding="utf-8")
+def main(records: Iterable[str], annotation_reports: Iterable[str], samples: Path, annotation: Path, hla: Path) -> None:
+    read = read_all(records)
+    samples.write_text(sample_section(read), encoding="utf-8")
+    hla.write_text(hla_section(read), encoding="utf-8")
     annotation.write_text(annotation_section(read_all(annotation_reports)), encoding="utf-8")
 
 
@@ -89,4 +119,5 @@ if __name__ == "__main__":
         snakemake.input.annotations,
         Path(snakemake.output.samples),
         Path(snakemake.output.annotations),
+        Path(snakemake.output.hla),
     )

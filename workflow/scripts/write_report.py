@@ -13,12 +13,15 @@ from typing import Any
 
 from _failed_jobs import FailedJob
 from _log import log_to
-from _report_page import DASH, render_page
+from _report_hla import hla_table
+from _report_page import DASH, Table, render_page
 from _report_tables import (
     CHECK,
+    CHECK_TYPES,
     FAILED,
     PASSED,
     UNFINISHED,
+    WORST_FIRST,
     alignment_table,
     failed_job_table,
     failures,
@@ -26,6 +29,7 @@ from _report_tables import (
     organism_table,
     sample_table,
     status,
+    status_cell,
 )
 from _report_values import Record, flatten, moment, numbers, of, plain, texts
 
@@ -37,15 +41,15 @@ def write_report(
     output: Path,
     *,
     run: Record | None = None,
-    wanted: Mapping[str, str] | None = None,
+    wanted: Mapping[str, Mapping[str, str]] | None = None,
     links: Mapping[str, Path] | None = None,
     logs: Path | None = None,
     failed: Sequence[FailedJob] = (),
 ) -> None:
     """Write the page to `output` from the files that exist and can be read; name those that cannot.
 
-    `run` has any of versions (by tool) and configuration (by key). `wanted` maps the name of
-    each sample of the run to its organism. `links` maps a label to a result; a result that is missing is not linked.
+    `run` has any of versions (by tool) and configuration (by key). `wanted` maps each analysis to the samples that want
+    it, by name, with their organism. `links` maps a label to a result; a result that is missing is not linked.
     The log of a failed sample is looked for in `logs`, as {failed step}/{sample}.txt. `failed` are jobs that failed.
     """
     unreadable: list[str] = []
@@ -100,7 +104,7 @@ def render(
     indices: Sequence[Record],
     *,
     run: Record | None = None,
-    wanted: Mapping[str, str] | None = None,
+    wanted: Mapping[str, Mapping[str, str]] | None = None,
     links: Mapping[str, str] | None = None,
     logs: Mapping[str, str] | None = None,
     failed: Mapping[FailedJob, str] | None = None,
@@ -108,23 +112,20 @@ def render(
 ) -> str:
     """Return the page; a key that a record lacks is shown as a dash. `failed` maps jobs to links to their logs."""
     run, logs, failed = run or {}, logs or {}, failed or {}
-    recorded = {str(of("sample", sample)) for sample in samples}
+    recorded = {(str(of("analysis", sample)), str(of("sample", sample))) for sample in samples}
     missing = [
-        {"sample": name, "organism": organism} for name, organism in (wanted or {}).items() if name not in recorded
+        {"sample": name, "organism": organism, "analysis": analysis}
+        for analysis, of_samples in (wanted or {}).items()
+        for name, organism in of_samples.items()
+        if (analysis, name) not in recorded
     ]
     ordered = sorted(
-        [*samples, *missing],
-        key=lambda sample: (
-            (FAILED, UNFINISHED, CHECK, PASSED).index(status(sample)),
-            str(of("sample", sample)),
-        ),
+        [*samples, *missing], key=lambda sample: (WORST_FIRST.index(status(sample)), str(of("sample", sample)))
     )
-    worst: dict[str, str] = {}  # a sample has a record for each analysis
+    worst: dict[str, str] = {}  # of a sample's analyses
     for sample in ordered:
         worst.setdefault(str(of("sample", sample)), status(sample))
     counts = Counter(worst.values())
-    aligned = [sample for sample in ordered if of("analysis", sample) == "align"]
-    others = [sample for sample in ordered if of("analysis", sample) != "align"]
     return render_page(
         headline=headline(counts, samples, annotations, indices),
         state=FAILED if counts[FAILED] or failed else UNFINISHED if counts[UNFINISHED] or not samples else PASSED,
@@ -139,14 +140,22 @@ def render(
             )
             if table.rows
         ],
-        tables=[
-            *([sample_table(others)] if others or not aligned else []),
-            *([alignment_table(aligned)] if aligned else []),
-            organism_table(annotations, samples),
-            index_table(indices),
-        ],
+        tables=tables(ordered, annotations, indices),
         unreadable=list(unreadable),
     )
+
+
+def tables(ordered: Sequence[Record], annotations: Sequence[Record], indices: Sequence[Record]) -> list[Table]:
+    """Return the tables of the analyses that the run has."""
+    typed = [sample for sample in ordered if of("analysis", sample) == "hla"]
+    aligned = [sample for sample in ordered if of("analysis", sample) == "align"]
+    others = [sample for sample in ordered if of("analysis", sample) not in ("align", "hla")]
+    shown = [hla_table(typed, lambda sample: status_cell(status(sample)))] if typed else []
+    if aligned:
+        shown.append(alignment_table(aligned))
+    if others or annotations or indices or not (typed or aligned):
+        shown += [sample_table(others), organism_table(annotations, others), index_table(indices)]
+    return shown
 
 
 def headline(
@@ -156,13 +165,15 @@ def headline(
     organisms = {str(of("organism", record)) for record in (*samples, *annotations, *indices) if of("organism", record)}
     rates = numbers("mapping_rate", samples)
     shown = [
-        (f"{counts[PASSED] + counts[CHECK]:,}", "samples passed", "good"),
+        (f"{counts[PASSED] + counts[CHECK] + counts[CHECK_TYPES]:,}", "samples passed", "good"),
         (f"{counts[FAILED]:,}", "samples failed", "bad" if counts[FAILED] else ""),
     ]
     if counts[UNFINISHED]:
         shown.append((f"{counts[UNFINISHED]:,}", "samples not finished", "warn"))
     if counts[CHECK]:
         shown.append((f"{counts[CHECK]:,}", "library types to check", "warn"))
+    if counts[CHECK_TYPES]:
+        shown.append((f"{counts[CHECK_TYPES]:,}", "samples with HLA types to check", "warn"))
     if rates:
         shown.append((f"{median(rates):.1f} %", "of reads mapped, in the median sample", ""))
     return [*shown, (f"{len(organisms):,}", "organisms", ""), (f"{len(indices):,}", "indices", "")]

@@ -1,0 +1,197 @@
+"""Fishing finds the reads of HLA genes whatever form they come in, and says what is wrong with those that are broken."""
+
+import gzip
+import json
+
+import numpy as np
+import pysam
+import pytest
+from _hla_index import Index
+from _hla_kmers import K, all_kmers, pack_words, reverse_complements
+from _hla_release import CODES
+from hla_fish_reads import main as fish
+from hla_index_release import main as index_release
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.toy.make_hla_reads import COMPLEMENT
+from tests.toy.make_hla_release import VERSION, make_hla_release
+
+CHROMOSOME_6 = 170_805_979
+
+
+@pytest.fixture(scope="module")
+def release(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("imgt")
+    alleles = make_hla_release(folder, 1)
+    index_release([folder], VERSION, folder / "index.npz", folder / "alleles.txt")
+    return folder / "index.npz", alleles
+
+
+def codes_of(bases: str) -> np.ndarray:
+    return CODES[np.frombuffer(bases.encode(), dtype=np.uint8)]
+
+
+def backwards(bases: str) -> str:
+    return COMPLEMENT[np.frombuffer(bases.encode(), dtype=np.uint8)][::-1].tobytes().decode()
+
+
+def gene_reads(alleles: dict, length: int, count: int = 40) -> list[str]:
+    """Reads around an exon that tells types, of both strands."""
+    allele = alleles["A"][0]
+    before = "".join(allele.parts[:3]).replace(".", "")
+    bases = allele.bases()
+    starts = np.linspace(len(before) - length // 2, len(before) + len(allele.exon(2)) - length // 2, count).astype(int)
+    found = [bases[start : start + length] for start in starts]
+    return [read if number % 2 else backwards(read) for number, read in enumerate(found)]
+
+
+def other_reads(length: int, count: int = 200) -> list[str]:
+    return ["".join(row) for row in np.random.default_rng(5).choice(list("ACGT"), (count, length))]
+
+
+def fastq(reads: list[str], suffix: str = "", first: int = 0, end: str = "\n") -> str:
+    records = [f"@r{first + n}{suffix}{end}{read}{end}+{end}{'I' * len(read)}" for n, read in enumerate(reads)]
+    return end.join(records) + end
+
+
+def fished(folder) -> dict[str, str]:
+    lines = gzip.open(folder / "reads.fastq.gz", "rt").read().split("\n")
+    return dict(zip((line[1:] for line in lines[0:-1:4]), lines[1:-1:4], strict=True))
+
+
+@given(bases=st.text("ACGT", min_size=K, max_size=60))
+def test_kmers_of_a_sequence_and_of_its_other_strand_are_the_same_from_both_sides(bases):
+    forward, backward = all_kmers(codes_of(bases)), all_kmers(codes_of(backwards(bases)))
+    assert (reverse_complements(forward)[::-1] == backward).all()
+
+
+@given(bases=st.text("ACGT", min_size=K, max_size=K))
+def test_eight_letters_at_a_time_make_the_same_kmer_as_one_by_one(bases):
+    words = np.frombuffer(bases.encode(), dtype="<u8")
+    packed = sum(int(part) << 16 * place for place, part in enumerate(pack_words(words)))
+    assert packed == int(all_kmers(codes_of(bases))[0])
+
+
+@pytest.mark.parametrize("length", [36, 75, 150, 251])
+def test_reads_of_a_gene_are_found_and_others_are_not(release, tmp_path, length):
+    genes, others = gene_reads(release[1], length), other_reads(length)
+    (tmp_path / "reads.fastq").write_text(fastq(genes + others))
+    fish([tmp_path / "reads.fastq"], [], None, None, release[0], tmp_path / "fished")
+    assert fished(tmp_path / "fished") == {f"r{number}/0": read for number, read in enumerate(genes)}
+    told = json.loads((tmp_path / "fished/fished.json").read_text())
+    assert (told["reads"], told["fished"], told["paired"], told["mean_read_length"]) == (240, 40, False, length)
+
+
+@settings(max_examples=20, deadline=None)
+@given(size=st.integers(900, 9000), end=st.sampled_from(["\n", "\r\n"]), packed=st.booleans())
+def test_it_makes_no_difference_where_blocks_end_and_how_lines_do(release, tmp_path_factory, size, end, packed):
+    genes = gene_reads(release[1], 100)
+    folder = tmp_path_factory.mktemp("blocks")
+    text = fastq(genes + other_reads(100, 30), end=end).encode()
+    path = folder / "reads.fastq.gz"
+    path.write_bytes(gzip.compress(text) if packed else text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("_hla_scan.BLOCK", size)
+        fish([path], [], None, None, release[0], folder / "fished")
+    assert sorted(fished(folder / "fished").values()) == sorted(genes)
+
+
+def test_mates_are_told_by_name_also_where_the_files_are_out_of_step(release, tmp_path):
+    genes = gene_reads(release[1], 100)
+    (tmp_path / "1.fastq").write_text(fastq(genes[:20], "/1 comment"))
+    (tmp_path / "2.fastq").write_text(fastq(other_reads(100, 3), "/2", 100) + fastq(genes[20:], "/2", 5))
+    fish([tmp_path / "1.fastq"], [tmp_path / "2.fastq"], None, None, release[0], tmp_path / "fished")
+    assert set(fished(tmp_path / "fished")) == {f"r{n}/1" for n in range(20)} | {f"r{n}/2" for n in range(5, 25)}
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (fastq(["ACGT" * 30]) + "@r2\nACGT", "it ends in the middle of a read, after line 4"),
+        ("ACGT\nACGT\nACGT\nACGT\n", "line 1 begins no read of FASTQ"),
+        (fastq(["ACGT" * 30]) + "@r2\nACGT\n-\nIIII\n", "line 5 begins no read of FASTQ"),
+        ("", "holds no reads"),
+    ],
+)
+def test_broken_reads_fail_their_sample_with_file_and_place(release, tmp_path, text, reason):
+    (tmp_path / "reads.fastq").write_text(text)
+    fish([tmp_path / "reads.fastq"], [], None, None, release[0], tmp_path / "fished")
+    told = (tmp_path / "fished/failed.txt").read_text()
+    assert told.startswith(f"fish_hla_reads: {tmp_path}/reads.fastq")
+    assert reason in told
+    assert not (tmp_path / "fished/reads.fastq.gz").exists()
+
+
+def test_a_gzip_file_that_was_cut_fails_its_sample(release, tmp_path):
+    (tmp_path / "reads.fastq.gz").write_bytes(gzip.compress(fastq(other_reads(100)).encode())[:-200])
+    fish([tmp_path / "reads.fastq.gz"], [], None, None, release[0], tmp_path / "fished")
+    assert "bring the file again" in (tmp_path / "fished/failed.txt").read_text()
+
+
+def write_bam(
+    path, genes: list[str], chromosome: str, length: int = CHROMOSOME_6, alternate: str = "chr6_GL000250v2_alt"
+):
+    """Reads of a gene on chromosome 6, on an alternate contig and not mapped at all, among others elsewhere."""
+    contigs = [
+        ("chr1" if chromosome.startswith("chr") else "1", 248_956_422),
+        (chromosome, length),
+        (alternate, 4_000_000),
+    ]
+    header = pysam.AlignmentHeader.from_dict(
+        {"HD": {"VN": "1.6", "SO": "coordinate"}, "SQ": [{"SN": name, "LN": size} for name, size in contigs]}
+    )
+    places = [(0, 1000), (1, 29_942_000), (2, 1_000_000), (-1, -1)]
+    with pysam.AlignmentFile(str(path), "wb", header=header) as file:
+        for contig, place in places:
+            chosen = genes[0::3] if contig == 1 else genes[1::3] if contig == 2 else genes[2::3] if contig == -1 else []
+            for number, read in enumerate([*chosen, *other_reads(len(genes[0]), 5)]):
+                record = pysam.AlignedSegment(header)
+                record.query_name = f"c{contig}r{number}"
+                record.flag = 4 if contig < 0 else 16 if number % 2 else 0
+                record.reference_id, record.reference_start = contig, place + number if contig >= 0 else -1
+                record.query_sequence = read
+                record.query_qualities = pysam.qualitystring_to_array("I" * len(read))
+                if contig >= 0:
+                    record.cigarstring = f"{len(read)}M"
+                file.write(record)
+    pysam.index(str(path))
+
+
+@pytest.mark.parametrize("chromosome", ["chr6", "6", "NC_000006.12"])
+def test_of_a_bam_the_region_alternate_contigs_and_unmapped_reads_are_fished(release, tmp_path, chromosome):
+    genes = gene_reads(release[1], 100, 60)
+    write_bam(tmp_path / "s.bam", genes, chromosome)
+    fish([], [], tmp_path / "s.bam", None, release[0], tmp_path / "fished")
+    both = {min(read, backwards(read)) for read in genes}
+    assert {min(read, backwards(read)) for read in fished(tmp_path / "fished").values()} == both
+    told = json.loads((tmp_path / "fished/fished.json").read_text())
+    assert told["source"] == "bam"
+    assert told["reads"] == 60 + 15  # those of chromosome 1 were not looked at
+    assert told["notes"] == [f"chromosome 6 is {chromosome} (GRCh38), beside it 1 alternate contigs"]
+
+
+def test_of_a_bam_without_an_index_or_of_an_unknown_genome_all_reads_are_looked_at(release, tmp_path):
+    genes = gene_reads(release[1], 100, 60)
+    write_bam(tmp_path / "s.bam", genes, "chr6")
+    (tmp_path / "s.bam.bai").unlink()
+    fish([], [], tmp_path / "s.bam", None, release[0], tmp_path / "no_index")
+    write_bam(tmp_path / "other.bam", genes, "chr6", 1_000_000_00)
+    fish([], [], tmp_path / "other.bam", None, release[0], tmp_path / "other")
+    for folder, why in (("no_index", "no index"), ("other", "no contig has the length of a human chromosome 6")):
+        told = json.loads((tmp_path / folder / "fished.json").read_text())
+        assert (told["reads"], told["fished"]) == (80, 60)
+        assert why in told["notes"][0]
+
+
+def test_a_bam_that_was_cut_fails_its_sample(release, tmp_path):
+    write_bam(tmp_path / "s.bam", gene_reads(release[1], 100, 60), "chr6")
+    (tmp_path / "s.bam").write_bytes((tmp_path / "s.bam").read_bytes()[:700])
+    fish([], [], tmp_path / "s.bam", None, release[0], tmp_path / "fished")
+    assert (tmp_path / "fished/failed.txt").read_text().startswith(f"fish_hla_reads: {tmp_path}/s.bam")
+
+
+def test_an_index_of_another_program_is_refused(tmp_path):
+    (tmp_path / "index.npz").write_text("nothing")
+    with pytest.raises(ValueError, match="no index of HLA alleles that can be read.*remove it"):
+        Index(tmp_path / "index.npz")

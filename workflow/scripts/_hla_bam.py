@@ -1,0 +1,88 @@
+"""Fish HLA reads out of a BAM or CRAM: the region of the genes, alternate contigs, and reads that were not mapped."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pysam
+from _hla_scan import KmerTable, reads_found
+
+# Chromosome 6 by its length in GRCh37, GRCh38 and T2T-CHM13; the genes lie within this region in all of them.
+CHROMOSOME_LENGTHS = {171_115_067: "GRCh37", 170_805_979: "GRCh38", 172_126_628: "T2T-CHM13"}
+REGION = (28_000_000, 34_000_000)
+SPARE = b"        "
+COMPLEMENT = bytes.maketrans(b"ACGTN", b"TGCAN")
+BATCH = 20_000
+
+
+def reads_of_bam(
+    path: Path, reference: Path | None, table: KmerTable, notes: list[str]
+) -> Iterator[tuple[int, int, list[bytes], bool]]:
+    """Of each batch of reads: how many, their bases, the records that were fished, and whether they are pairs."""
+    with pysam.AlignmentFile(str(path), reference_filename=str(reference) if reference else None) as file:
+        batch: list[pysam.AlignedSegment] = []
+        for read in wanted_reads(file, notes):
+            if read.is_secondary or read.is_supplementary or not read.query_sequence:
+                continue
+            batch.append(read)
+            if len(batch) == BATCH:
+                yield fish_batch(batch, table)
+                batch = []
+        yield fish_batch(batch, table)
+
+
+def wanted_reads(file: pysam.AlignmentFile, notes: list[str]) -> Iterator[pysam.AlignedSegment]:
+    """The reads to look at: all, where the file has no index or its chromosomes are not known."""
+    chromosome = find_chromosome(file)
+    if not file.has_index() or chromosome is None:
+        why = "the file has no index" if chromosome else "no contig has the length of a human chromosome 6"
+        notes.append(f"all reads were looked at: {why}")
+        yield from file.fetch(until_eof=True)
+        return
+    others = [name for name in file.references if is_alternate(name)]
+    notes.append(
+        f"chromosome 6 is {chromosome} ({CHROMOSOME_LENGTHS[file.get_reference_length(chromosome)]}), beside it "
+        f"{len(others)} alternate contigs"
+    )
+    yield from file.fetch(chromosome, *REGION)
+    for name in others:
+        yield from file.fetch(name)
+    # Mates of mapped reads that were not mapped stand beside them; pairs of which neither was stand at the end.
+    yield from file.fetch("*")
+
+
+def find_chromosome(file: pysam.AlignmentFile) -> str | None:
+    """The contig that is chromosome 6, whatever it is called."""
+    for name, length in zip(file.references, file.lengths, strict=True):
+        if length in CHROMOSOME_LENGTHS:
+            return name
+    return None
+
+
+def is_alternate(name: str) -> bool:
+    """Whether a contig may hold HLA genes beside chromosome 6: alternate haplotypes, and alleles as contigs."""
+    lower = name.lower()
+    alternate = lower.endswith(("_alt", "_fix")) or "_hap" in lower or "_random" in lower or lower.startswith("chrun")
+    return (
+        "hla" in lower
+        or (alternate and ("6_" in lower or "un" in lower))
+        or lower.startswith(("gl000", "ki27", "nt_113891", "nt_1672"))
+    )
+
+
+def fish_batch(batch: list[pysam.AlignedSegment], table: KmerTable) -> tuple[int, int, list[bytes], bool]:
+    """Count, bases and fished records of some reads, as the sequencer gave them, and whether they are pairs."""
+    sequences = [read.query_sequence.encode() for read in batch]
+    lengths = np.array([len(sequence) for sequence in sequences], dtype=np.int64)
+    starts = np.cumsum(lengths) - lengths
+    block = np.frombuffer(b"".join(sequences) + SPARE, dtype=np.uint8)
+    records = []
+    for number in np.flatnonzero(reads_found(block, starts, lengths, table)) if batch else ():
+        read, bases = batch[number], sequences[number]
+        qualities = read.query_qualities
+        quality = bytes(value + 33 for value in qualities) if qualities is not None else b"I" * len(bases)
+        if read.is_reverse:
+            bases, quality = bases.translate(COMPLEMENT)[::-1], quality[::-1]
+        mate = (1 if read.is_read1 else 2) if read.is_paired else 0
+        records.append(b"@%b/%d\n%b\n+\n%b\n" % (read.query_name.encode(), mate, bases, quality))
+    return len(batch), int(lengths.sum()), records, any(read.is_paired for read in batch[:1])

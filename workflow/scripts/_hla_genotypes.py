@@ -1,0 +1,117 @@
+"""Genotypes of one locus: which alleles can be in it at all, and how likely each pair is.
+
+A fragment comes from either allele of a pair with the same chance, so a pair's likelihood is the product over fragments
+of the mean of its two alleles' likelihoods. What a fragment says is bounded (see FLOOR).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from _hla_evidence import FLOOR, Locus
+from _hla_release import fields
+
+KEPT = 120  # alleles
+SCANNED = 40
+OWN_SHARE = 0.1  # of what an allele explains alone, in its rank by the pairs it makes
+HOMOZYGOUS = 0.1  # prior share of homozygous genotypes at a locus
+TRUST = 0.5  # of a log likelihood: fragments are not independent (duplicates, paralogues, one error in many)
+
+
+@dataclass
+class Candidates:
+    """Alleles that can be in the genotype: `alleles` numbers them, best first; equal ones stand in one of `classes`."""
+
+    alleles: np.ndarray
+    classes: list[np.ndarray]
+
+
+def find_candidates(locus: Locus, explained: np.ndarray) -> Candidates:
+    """The alleles of the best pairs, by what they add to `explained`; those that nothing tells apart are one class."""
+    fit = np.maximum(locus.fit, explained[:, None])
+    solo = fit.sum(axis=0)
+    tops = np.argsort(-solo, kind="stable")[:SCANNED]
+    pair = np.full(len(solo), -np.inf)
+    for _ in range(2):
+        for allele in tops:
+            sums = np.maximum(fit, fit[:, [allele]]).sum(axis=0)
+            pair = np.maximum(pair, sums)
+            pair[allele] = max(pair[allele], sums.max())
+        # Beside an allele that explains all, any other makes as good a pair: what explains much itself goes first.
+        ranks = np.argsort(-(pair + OWN_SHARE * solo), kind="stable")
+        tops = ranks[:SCANNED]
+    alleles = ranks[:KEPT]
+    _, first, inverse = np.unique(
+        np.ascontiguousarray(locus.fit[:, alleles].T), axis=0, return_index=True, return_inverse=True
+    )
+    order = np.argsort(first)
+    classes = [alleles[np.flatnonzero(inverse.ravel() == group)] for group in order]
+    return Candidates(alleles, classes)
+
+
+def priors(names: list[str], ciwd: dict[str, str]) -> np.ndarray:
+    """How likely each allele is before any read is seen; they sum to 1.
+
+    Where a list of common and well-documented alleles is given, it tells; else the number of subtypes that the release
+    has of a two-field type, as common types have been sequenced most.
+    """
+    types = [fields(name, 2).rstrip("ACLNQS") for name in names]
+    members: dict[str, int] = {}
+    for kind in types:
+        members[kind] = members.get(kind, 0) + 1
+    if ciwd:
+        shares = {"C": 1.0, "I": 0.1, "WD": 0.02}
+        weight = {kind: shares.get(ciwd.get(kind, ""), 0.002) for kind in members}
+    else:
+        weight = {kind: float(min(count, 50)) ** 1.5 / 350 for kind, count in members.items()}
+    prior = np.array([weight[kind] / members[kind] for kind in types])
+    expressed = np.array([0.05 if name[-1] in "NQ" else 1.0 for name in names])
+    prior *= expressed
+    return prior / prior.sum()
+
+
+@dataclass
+class Posterior:
+    """Probabilities of pairs of a locus' alleles: `first` and `second` number alleles, `probability` is parallel."""
+
+    first: np.ndarray
+    second: np.ndarray
+    probability: np.ndarray
+    likelihood: np.ndarray
+
+
+def weigh_pairs(locus: Locus, candidates: Candidates, explained: np.ndarray, prior: np.ndarray) -> Posterior:
+    """The posterior over all pairs of candidates, and over the best candidates with any allele of the release.
+
+    The second kind is what keeps a second allele open that the reads cannot show: with few fragments, many alleles fit.
+    """
+    chosen = candidates.alleles
+    base = np.exp(np.maximum(explained, -FLOOR)).astype(np.float32)
+    shares = np.exp(locus.fit[:, chosen])
+    first, second = np.triu_indices(len(chosen))
+    likelihood = np.empty(len(first), dtype=np.float64)
+    for number in range(len(chosen)):
+        here = slice(*np.searchsorted(first, [number, number + 1]))
+        mixed = 0.5 * (shares[:, [number]] + shares[:, second[here]])
+        likelihood[here] = np.log(np.maximum(mixed, 0.5 * base[:, None])).sum(axis=0)
+    pairs_first, pairs_second = chosen[first], chosen[second]
+    leaders = np.unique(pairs_first[np.argsort(-likelihood)[:4]])
+    leaders = np.unique(np.concatenate([leaders, pairs_second[np.argsort(-likelihood)[:4]]]))[:6]
+    rest = np.setdiff1d(np.arange(locus.fit.shape[1]), chosen)
+    if len(rest) and len(locus.fragments) <= 20000:
+        others = np.exp(locus.fit[:, rest])
+        for leader in leaders:
+            mixed = 0.5 * (np.exp(locus.fit[:, [leader]]) + others)
+            likelihood = np.append(likelihood, np.log(np.maximum(mixed, 0.5 * base[:, None])).sum(axis=0))
+            pairs_first, pairs_second = (
+                np.append(pairs_first, np.full(len(rest), leader)),
+                np.append(pairs_second, rest),
+            )
+    same = pairs_first == pairs_second
+    chance = np.where(
+        same, HOMOZYGOUS * prior[pairs_first], (1 - HOMOZYGOUS) * 2 * prior[pairs_first] * prior[pairs_second]
+    )
+    weight = TRUST * likelihood + np.log(chance)
+    probability = np.exp(weight - weight.max())
+    probability /= probability.sum()
+    order = np.argsort(-probability, kind="stable")
+    return Posterior(pairs_first[order], pairs_second[order], probability[order], likelihood[order])

@@ -1,0 +1,229 @@
+"""Type all loci of a sample together: the integer program chooses, the likelihood weighs what it chose among."""
+
+import csv
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from _hla_calls import ABSENT, Call, call_locus, exon_depths, find_misfits, find_third, two_fields
+from _hla_evidence import FLOOR, Evidence, Locus, weigh
+from _hla_genotypes import Candidates, find_candidates, priors, weigh_pairs
+from _hla_index import Index
+from _hla_map import Placements
+from _hla_program import Solved, make_program, solve
+
+OPTIONAL = ("DRB3", "DRB4", "DRB5")
+IN_PROGRAM = 30  # classes of alleles a locus
+PRESENT_DEPTH = 0.1  # of an optional locus, as a share of DRB1's
+ONE_COPY_DEPTH = 0.75
+LOW_DEPTH = 10.0
+DROPOUT_DEPTH = 0.1  # of an exon that tells types, as a share of the locus' depth
+TELLING_EXONS = {"A": (2, 3), "B": (2, 3), "C": (2, 3)}
+
+
+class NoTypes(ValueError):
+    """A sample cannot be typed; the message says why, and what to do."""
+
+
+def read_ciwd(path: Path) -> dict[str, str]:
+    """How common each allele, type or group is, from a table with the columns ALLELE and TOTAL; raise ValueError."""
+    with path.open(newline="") as file:
+        rows = csv.DictReader(file)
+        if not {"ALLELE", "TOTAL"} <= set(rows.fieldnames or ()):
+            raise ValueError(f"{path} has no columns ALLELE and TOTAL; bring the table of CIWD 3.0")
+        return {row["ALLELE"]: row["TOTAL"] for row in rows}
+
+
+def type_loci(
+    index: Index, placements: dict[str, Placements], fragment_of: np.ndarray, ciwd: Mapping[str, str], settings: dict
+) -> dict:
+    """What is said of every locus, how the program was solved, and where the reads went."""
+    loci = [locus for locus in settings["loci"] if locus in index.genes]
+    evidence = weigh(index, placements, fragment_of, loci)
+    typed = {name: locus for name, locus in evidence.loci.items() if len(locus.fragments)}
+    candidates = {name: find_candidates(locus, locus.elsewhere) for name, locus in typed.items()}
+    solved, chosen = choose(evidence, typed, candidates, settings)
+    groups = {letter: index.groups(letter) for letter in "GP"}
+    calls: dict[str, tuple[Call, np.ndarray]] = {}
+    for name, locus in typed.items():
+        explained = explained_elsewhere(name, locus, typed, chosen, evidence.fragments)
+        posterior = weigh_pairs(locus, candidates[name], explained, priors(locus.gene.names, ciwd))
+        call = call_locus(locus, posterior)
+        # A fragment that another locus explains better is not this one's.
+        own = np.maximum(locus.fit[:, list(call.rows)].max(axis=1), -FLOOR) >= explained
+        calls[name] = call, own
+        call.third = find_third(locus, call.rows, explained)
+        call.misfits = find_misfits(locus, call.rows, own)
+    told = {
+        name: describe(typed[name], *calls[name], groups, ciwd) if name in typed else nothing(name) for name in loci
+    }
+    settle_optional(told)
+    flag(told)
+    return {
+        "reads": {
+            "typed_loci": {name: found["reads"] for name, found in told.items()},
+            "other_genes": evidence.others,
+            "fit_no_allele": evidence.strange,
+        },
+        "solver": {
+            "name": settings["solver"],
+            "status": solved.status,
+            "objective": solved.solutions[0].objective if solved.solutions else None,
+            "gap": solved.gap,
+            "seconds": round(solved.seconds, 3),
+            "solutions": named(solved, typed, candidates),
+        },
+        "loci": told,
+    }
+
+
+def choose(
+    evidence: Evidence, typed: dict[str, Locus], candidates: dict[str, Candidates], settings: dict
+) -> tuple[Solved, dict[str, list[int]]]:
+    """Solve the program; return what it found, and the chosen alleles of each locus."""
+    heads = {name: [int(members[0]) for members in candidates[name].classes[:IN_PROGRAM]] for name in typed}
+    elsewhere = np.full(evidence.fragments, -FLOOR, np.float32)
+    for locus in typed.values():
+        elsewhere[locus.fragments] = locus.elsewhere
+    program = make_program(
+        {name: locus.fit[:, heads[name]] for name, locus in typed.items()},
+        {name: locus.fragments for name, locus in typed.items()},
+        elsewhere,
+        OPTIONAL,
+    )
+    solved = solve(program, settings["solver"], settings["time_limit"], settings["gap"], settings["solutions"])
+    flat = [(name, allele) for name in typed for allele in heads[name]]
+    chosen: dict[str, list[int]] = {name: [] for name in typed}
+    for variable in solved.solutions[0].chosen if solved.solutions else ():
+        name, allele = flat[variable]
+        chosen[name].append(allele)
+    return solved, chosen
+
+
+def named(solved: Solved, typed: dict[str, Locus], candidates: dict[str, Candidates]) -> list[dict]:
+    """The solutions of the program by the names of their alleles; of equal alleles, the first."""
+    flat = [
+        (name, locus.gene.names[int(members[0])])
+        for name, locus in typed.items()
+        for members in candidates[name].classes[:IN_PROGRAM]
+    ]
+    told = []
+    for solution in solved.solutions:
+        genotypes: dict[str, list[str]] = {}
+        for variable in solution.chosen:
+            genotypes.setdefault(flat[variable][0], []).append(flat[variable][1])
+        told.append({"objective": round(solution.objective, 4), "genotypes": genotypes})
+    return told
+
+
+def explained_elsewhere(
+    name: str, locus: Locus, typed: dict[str, Locus], chosen: dict[str, list[int]], count: int
+) -> np.ndarray:
+    """How well the chosen alleles of other loci, and the genes that are not typed, explain a locus' fragments."""
+    best = np.full(count, -FLOOR, np.float32)
+    for other, alleles in chosen.items():
+        if other != name and alleles:
+            rows = typed[other].fragments
+            best[rows] = np.maximum(best[rows], typed[other].fit[:, alleles].max(axis=1))
+    return np.maximum(best[locus.fragments], locus.elsewhere)
+
+
+def describe(
+    locus: Locus, call: Call, own: np.ndarray, groups: dict[str, dict[str, str]], ciwd: Mapping[str, str]
+) -> dict:
+    """A locus as it stands in the evidence and in the table."""
+    gene = locus.gene
+    exons = exon_depths(locus, call.rows, own)
+    telling = [each for each in exons if each["exon"] in TELLING_EXONS.get(gene.name, (2,))]
+    depth = sum(sum(each["depth"]) for each in telling) / max(sum(each["length"] for each in telling), 1)
+    rows_here = locus.row_of[locus.row_of >= 0]
+    told = {
+        "zygosity": call.zygosity,
+        "confidence": call.confidence,
+        "alternatives": [{"genotype": list(pair), "probability": share} for pair, share in call.alternatives],
+        "reads": int(own[rows_here].sum()),
+        "reads_explained": int((own & (locus.fit[:, list(call.rows)].max(axis=1) > -2))[rows_here].sum()),
+        "depth": depth,
+        "exons": exons,
+        "misfits": call.misfits,
+        "third": call.third,
+        "flags": call.flags,
+    }
+    for place, (row, name) in enumerate(zip(call.rows, call.alleles, strict=True)):
+        known = name not in ("", "not resolved", ABSENT)
+        full = gene.names[row]
+        filled = gene.filled[row][gene.kinds == 1]
+        told |= {
+            f"allele{place + 1}": name,
+            f"confidence{place + 1}": call.confidences[place],
+            f"two_field{place + 1}": two_fields(full) if known else "",
+            f"g_group{place + 1}": groups["G"].get(full, "") if known else "",
+            f"p_group{place + 1}": groups["P"].get(full, "") if known else "",
+            f"ambiguity{place + 1}": call.ambiguities[place] if known else [],
+            f"ciwd{place + 1}": commonness(full, groups, ciwd) if known else "",
+            f"partial{place + 1}": ",".join(str(exon + 1) for exon in np.flatnonzero(filled)) if known else "",
+        }
+    return told
+
+
+def commonness(name: str, groups: dict[str, dict[str, str]], ciwd: Mapping[str, str]) -> str:
+    """How common an allele's two-field type is, by the list."""
+    return ciwd.get(two_fields(name), "" if not ciwd else "not listed")
+
+
+def nothing(name: str) -> dict:
+    """A locus that no read fits."""
+    told = {"zygosity": ABSENT if name in OPTIONAL else "no call", "confidence": 0.0, "alternatives": [], "reads": 0}
+    told |= {"reads_explained": 0, "depth": 0.0, "exons": [], "misfits": [], "third": None, "flags": ["no reads"]}
+    for place in ("1", "2"):
+        told |= {f"{key}{place}": "" for key in ("two_field", "g_group", "p_group", "ciwd", "partial")}
+        told |= {
+            f"allele{place}": ABSENT if name in OPTIONAL else "",
+            f"confidence{place}": 0.0,
+            f"ambiguity{place}": [],
+        }
+    return told
+
+
+def settle_optional(told: dict[str, dict]) -> None:
+    """Which of DRB3, 4 and 5 are there at all, and in one copy or two, by their depth beside DRB1's."""
+    expected = told.get("DRB1", {}).get("depth", 0.0)
+    for name in OPTIONAL:
+        found = told.get(name)
+        if found is None or expected <= 0:
+            continue
+        share = found["depth"] / expected
+        if share < PRESENT_DEPTH or not found["exons"]:
+            exons, reads, depth = found["exons"], found["reads"], found["depth"]
+            found |= nothing(name) | {"exons": exons, "reads": reads, "depth": depth, "flags": []}
+            found["confidence"] = 1.0 if expected >= LOW_DEPTH else 0.5
+        elif found["zygosity"] in ("homozygous", "not resolved") and share < ONE_COPY_DEPTH:
+            found |= {
+                "zygosity": "one copy",
+                "allele2": ABSENT,
+                "two_field2": "",
+                "g_group2": "",
+                "p_group2": "",
+                "ciwd2": "",
+            }
+            found |= {"ambiguity2": [], "partial2": "", "confidence": found["confidence1"]}
+
+
+def flag(told: dict[str, dict]) -> None:
+    """Say what a reviewer should look at."""
+    for name, found in told.items():
+        flags = found["flags"]
+        if found["zygosity"] == ABSENT or not found["exons"]:
+            continue
+        if found["depth"] < LOW_DEPTH:
+            flags.append("low coverage")
+        for each in found["exons"]:
+            mean = sum(each["depth"]) / max(each["length"], 1)
+            if each["exon"] in TELLING_EXONS.get(name, (2,)) and mean < DROPOUT_DEPTH * found["depth"]:
+                flags.append(f"dropout: exon {each['exon']}")
+        if found["third"]:
+            flags.append(f"third allele: {found['third']['allele']} ({found['third']['reads']} fragments)")
+        flags += [
+            "does not fit: exon {exon} position {position} {base} {reads}/{depth}".format(**each)
+            for each in found["misfits"][:5]
+        ]

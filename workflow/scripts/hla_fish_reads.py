@@ -1,0 +1,103 @@
+"""Fish the reads of HLA genes out of a sample's reads: those that share a k-mer of 24 bases with an allele."""
+
+import gzip
+import json
+import zlib
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+from _hla_bam import reads_of_bam
+from _hla_index import Index
+from _hla_scan import BrokenFastq, KmerTable, blocks_of, reads_found
+from _log import log_to
+from isal import igzip, isal_zlib
+
+DAMAGED = (BrokenFastq, EOFError, gzip.BadGzipFile, zlib.error, isal_zlib.error)
+
+
+class NoReads(ValueError):
+    """The reads of a sample cannot be typed; the message says why, and what to do."""
+
+
+def fish_fastq(path: Path, mate: int, table: KmerTable) -> Iterator[tuple[int, int, list[bytes]]]:
+    """Of each block of a file, its reads, its bases, and the records that were fished, named NAME/MATE."""
+    for block, ends in blocks_of(path):
+        starts, ends_of = ends[0::4] + 1, ends[1::4]
+        found = np.flatnonzero(reads_found(block, starts, ends_of - starts, table))
+        heads = np.concatenate([[0], ends[3:-1:4] + 1])
+        records = []
+        for read in found:
+            name = bare_name(block[heads[read] + 1 : ends[4 * read]].tobytes())
+            bases = block[starts[read] : ends_of[read]].tobytes().rstrip(b"\r").upper()
+            qualities = block[ends[4 * read + 2] + 1 : ends[4 * read + 3]].tobytes().rstrip(b"\r")
+            if len(bases) != len(qualities):
+                raise BrokenFastq(f"{path}: read {name.decode()} has {len(bases)} bases and {len(qualities)} qualities")
+            records.append(b"@%b/%d\n%b\n+\n%b\n" % (name, mate, bases, qualities))
+        yield len(starts), int((ends_of - starts).sum()), records
+
+
+def bare_name(head: bytes) -> bytes:
+    """A read's name without what tells its mate: a comment, /1 or /2."""
+    name = head.split(None, 1)[0] if head.strip() else b"unnamed"
+    return name[:-2] if name[-2:] in (b"/1", b"/2") else name
+
+
+def fish(
+    fq1: list[Path], fq2: list[Path], bam: Path | None, reference: Path | None, index: Index, output: Path
+) -> dict:
+    """Write what is fished into `output`; return what was seen. Raise NoReads where the input cannot be used."""
+    table = KmerTable(index.array("kmers"))
+    seen = bases = fished = 0
+    notes: list[str] = []
+    paired = bool(fq2)
+    try:
+        with igzip.open(output, "wb", compresslevel=1) as file:
+            for path, mate in [*((path, 1 if fq2 else 0) for path in fq1), *((path, 2) for path in fq2)]:
+                for reads, length, records in fish_fastq(path, mate, table):
+                    seen, bases, fished = seen + reads, bases + length, fished + len(records)
+                    file.write(b"".join(records))
+            if bam:
+                for reads, length, records, pairs in reads_of_bam(bam, reference, table, notes):
+                    seen, bases, fished, paired = seen + reads, bases + length, fished + len(records), paired or pairs
+                    file.write(b"".join(records))
+    except DAMAGED as error:
+        raise NoReads(f"{bam or path}: {error}; bring the file again") from error
+    if not seen:
+        raise NoReads(f"{bam or fq1[0]} holds no reads; leave the lane out or bring the file again")
+    return {
+        "reads": seen,
+        "bases": bases,
+        "fished": fished,
+        "paired": paired,
+        "mean_read_length": bases / seen,
+        "source": "bam" if bam else "fastq",
+        "release": index.release,
+        "notes": notes,
+    }
+
+
+def main(fq1: list[Path], fq2: list[Path], bam: Path | None, reference: Path | None, index: Path, output: Path) -> None:
+    start = datetime.now(UTC).isoformat(timespec="seconds")
+    output.mkdir(parents=True, exist_ok=True)
+    reads = output / "reads.fastq.gz"
+    try:
+        told = fish(fq1, fq2, bam, reference, Index(index), reads)
+    except NoReads as error:
+        reads.unlink(missing_ok=True)
+        (output / "failed.txt").write_text(f"fish_hla_reads: {error}\n")
+        return
+    (output / "fished.json").write_text(json.dumps({"start": start, **told}, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    log_to(snakemake.log[0])
+    main(
+        [Path(path) for path in snakemake.input.get("fq1", [])],
+        [Path(path) for path in snakemake.input.get("fq2", [])],
+        Path(snakemake.input.bam) if snakemake.input.get("bam") else None,
+        Path(snakemake.input.reference) if snakemake.input.get("reference") else None,
+        Path(snakemake.input.index),
+        Path(snakemake.output[0]),
+    )
