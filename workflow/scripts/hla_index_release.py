@@ -63,6 +63,9 @@ def tile_gene(gene: Gene) -> dict[str, np.ndarray]:
         "first": np.cumsum([0, *(len(piece) for piece in pieces)]).astype(np.int32),
         "which": np.stack(which),
         "gaps": gap_runs(gene),
+        "setting": distinct_rows(gene.rows[:, np.repeat(gene.kinds == BETWEEN, np.diff(gene.ends, prepend=0))])[
+            1
+        ].astype(np.uint16),
     }
 
 
