@@ -1,8 +1,9 @@
 """From two lanes of DNA reads to recalibrated alignments and metrics, against redun's chain of the same tools.
 
-In turns, in one run, on the same cores: ours (`snakemake`, all that a sample gets), redun's chain (`peer_redun_align.py`)
-and bwa mem alone on both lanes, which is the floor. The reference is indexed beforehand for all. The reads are simulated
-from a seed, 800,000 pairs over 4.9 million bases; and once more, on a set of 120,000 pairs in shared/, where that is.
+In turns, in one run, on the same cores: ours (`snakemake`, all that a sample gets), redun's chain
+(`peer_redun_align.py`) and bwa mem alone on both lanes, which is the floor. The reference is indexed beforehand for all.
+The reads are simulated from a seed, 800,000 pairs over 4.9 million bases; and once more, a set of 120,000 pairs in
+shared/, where that is.
 
 Then redun's chain goes over our trimmed reads, with our read groups and flags: records, duplicate flags, recalibration
 table and recalibrated qualities must all be the same, and Picard's metrics too.

@@ -1,8 +1,8 @@
 """redun's way from the lanes of a sample to recalibrated alignments and metrics: its bioinformatics example, 06.
 
-Its steps, in its order, one after the other: join the lanes, cutadapt, bwa to a SAM file, samtools to BAM, sort and tag,
-mark duplicates, learn and apply the recalibration, index, metrics, depth. Left out: its scheduler, its uploads and
-downloads. bwa stands for bwa-mem2 and GATK's Picard for a Picard of its own. https://github.com/insitro/redun
+Its steps, in its order, one after the other: join the lanes, cutadapt, bwa to a SAM file, samtools to BAM, sort and
+tag, mark duplicates, learn and apply the recalibration, index, metrics, depth. Left out: its scheduler, its uploads and
+downloads. bwa stands for bwa-mem2. https://github.com/insitro/redun
 
 With --as-ours it goes the same way from our trimmed reads, a read group for each lane, so that answers can be compared.
 """

@@ -25,6 +25,8 @@ from .manifest import ENVIRONMENT_NAME, Reference
 from .states import DISK, UNREACHABLE, VOID, End, claim_key, end_folder
 
 TAIL = 12_000
+# What Snakemake says of each file, many of them after the error: it would be all that is left of a job's last lines.
+TRANSFERS = (b"Retrieving from storage: ", b"Finished retrieval", b"Storing in storage: ", b"Removing local copy of ")
 EXIT_STATUS = re.compile(r"returned non-zero exit status (\d+)|died with <Signals\.\w+: (\d+)>")
 NO_SPACE = os.strerror(errno.ENOSPC)
 METADATA = "http://169.254.169.254/latest/"
@@ -126,12 +128,15 @@ class Job:
         )
         if self.told_to_stop:
             self.stop()
-        tail = b""
+        tail, line = b"", b""
         while part := os.read(self.process.stdout.fileno(), 65536):
             sys.stdout.buffer.write(part)
             sys.stdout.buffer.flush()
-            tail = (tail + part)[-TAIL:]
-        return self.process.wait(), tail.decode(errors="replace")
+            *lines, line = (line + part).splitlines(keepends=True)
+            if line.endswith(b"\n"):
+                lines, line = [*lines, line], b""
+            tail = b"".join([tail, *(one for one in lines if not one.startswith(TRANSFERS))])[-TAIL:]
+        return self.process.wait(), (tail + line).decode(errors="replace")
 
     def stop(self, *_: Any) -> None:
         """Pass SIGTERM on (Batch sends it, and SIGKILL 30 seconds later)."""

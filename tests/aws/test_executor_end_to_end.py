@@ -163,6 +163,30 @@ def test_a_job_of_the_image_without_runtime_says_so(batch_server, tmp_path):
     assert "check --fishladder-runtime" in said
 
 
+def test_the_error_of_a_job_with_many_files_is_among_its_last_lines(batch_server, tmp_path):
+    """Snakemake tells of each input that it removes after the error."""
+    (tmp_path / "Snakefile").write_text(
+        """
+rule join:
+    input: expand("in/{i}.txt", i=range(200))
+    output: "joined.txt"
+    shell: "echo sample 7 has no reads >&2; exit 3"
+"""
+    )
+    git = ["git", "-C", str(tmp_path)]
+    for words in (["init", "-q"], ["add", "Snakefile"]):
+        subprocess.run([*git, *words], check=True)
+    for i in range(200):
+        batch_server.client("s3").put_object(Bucket="lab", Key=f"many/in/{i}.txt", Body=b"x")
+    words = ["--shared-fs-usage", "none", "--default-storage-provider", "fishladder"]
+    code, said = driver.run(tmp_path, *words, "--default-storage-prefix", "s3://lab/many")
+    assert code != 0
+    last = said[said.index("last lines:") :]
+    assert "returned non-zero exit status 3" in last
+    assert "Removing local copy" not in last
+    assert "Retrieving from" not in last
+
+
 CACHED = """
 rule all:
     input: "all.txt"

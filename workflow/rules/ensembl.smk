@@ -41,7 +41,7 @@ rule fetch_genome:
         mem_mb=500,
     params:
         kind="genome",
-        locked=locked("genome"),
+        locked=source_of("genome"),
     script:
         "../scripts/fetch_reference.py"
 
@@ -55,7 +55,7 @@ use rule fetch_genome as fetch_annotation with:
         "<logs>/fetch_annotation/{organism}.{assembly}.{release}.txt",
     params:
         kind="annotation",
-        locked=locked("annotation"),
+        locked=source_of("annotation"),
 
 
 rule clean_annotation:

@@ -29,9 +29,15 @@ def files_of(organism, name):
     return f"<results>/reference/{organism}/{genome['assembly']}.{genome['release']}/{name}"
 
 
-def locked(kind):
-    """Make the function that finds what the lock says of a genome or an annotation, whoever asked for it by which name."""
-    return lambda wildcards: {name: GENOMES[wildcards.organism][name] for name in (f"{kind}_url", f"{kind}_checksum")}
+def sources_of(wildcards):
+    """What the lock says of an organism's files: all that they depend on, whoever asked for it by which name."""
+    genome = GENOMES[wildcards.organism]
+    return {name: value for name, value in genome.items() if name.endswith(("_url", "_checksum"))}
+
+
+def source_of(kind):
+    """Make the function that finds what of that is of the genome, or of the annotation."""
+    return lambda wildcards: {name: value for name, value in sources_of(wildcards).items() if name.startswith(kind)}
 
 
 def own_file(kind):

@@ -7,7 +7,7 @@ or, where no variants are known, {sample}.markdup.bam; CRAM of either where the 
 
 # GATK's own tools are there for laboratories whose procedures name them: the answers are the same, and take longer.
 GATK = config["align"]["recalibration"] == "gatk"
-RECALIBRATION_ENVIRONMENT = f"../envs/{'gatk4' if GATK else 'numpy'}.yaml"
+RECALIBRATION_ENVIRONMENT = "../envs/gatk4.yaml" if GATK else "../envs/numpy.yaml"
 RECALIBRATION_IMAGE = image("gatk4") if GATK else image("pytximport")
 
 

@@ -15,7 +15,7 @@ from _bam_blocks import Block, read_ahead, read_blocks, read_groups_of, read_hea
 from _bgzf import BgzfWriter, open_bgzf
 from _covariates import Reads, split_reads
 from _recalibration_report import read_report
-from _recalibration_table import Counts, Recalibration, static_mapping
+from _recalibration_table import Recalibration, static_mapping
 from count_covariates import units_of
 
 
@@ -24,8 +24,9 @@ class Corrector:
 
     def __init__(self, units: dict[str, str], table: Path, static: list[int]) -> None:
         found = read_report(table)
-        self.places = {name: place for place, name in enumerate(units)}
-        self.of_group = [Recalibration(*found.get(unit, (Counts(), 0.0))) for unit in units.values()]
+        names = [name for name, unit in units.items() if unit in found]
+        self.places = {name: place for place, name in enumerate(names)}
+        self.of_group = [Recalibration(*found[units[name]]) for name in names]
         self.mapping = static_mapping(static)
         self.lookup = cache(self.lookup)
 
