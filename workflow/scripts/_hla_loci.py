@@ -212,7 +212,7 @@ def settle_optional(told: dict[str, dict]) -> None:
 
 
 def one_copy(name: str, drb1: dict, share: float) -> bool:
-    """Whether an optional locus is there once: the types of DRB1 tell, on whose haplotypes it lies, or else its depth."""
+    """Whether an optional locus is there once: the types of DRB1 tell, on whose haplotypes it is, or else its depth."""
     families = [drb1[f"two_field{place}"].split("*")[-1].split(":")[0] for place in (1, 2)]
     if all(families):
         expected = sum(family in HAPLOTYPES[name] for family in families)
