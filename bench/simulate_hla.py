@@ -31,6 +31,7 @@ SECOND_DRB = {
 }
 HOMOZYGOUS, OUTSIDE = 0.15, 0.2  # share of the loci; share of the samples
 UNRELATED = Path(__file__).resolve().parents[2] / "shared" / "data" / "dna" / "chr20_1mb_1000g"
+REACH = 200  # bases: exons that are nearer are captured together
 COLUMNS = ("sample", "kind", "length", "depth", "locus", "allele1", "allele2", "outside")
 
 
@@ -103,25 +104,28 @@ def draw_people(genes: Mapping[str, Sequence[Gene]], common: set[str], count: in
 
 
 def templates_of(person: Person, unrelated: str) -> list[Template]:
-    """What a person's reads come from; a gene's two copies share the depth, which differs from exon to exon."""
+    """What a person's reads come from; copies of a gene share the depth, which in an exome differs along the gene."""
     rng = np.random.default_rng([len(person.name), *person.name.encode()])
     found = []
     for gene in (*(one for pair in person.genotype.values() for one in pair), *person.others):
-        captured = gene.exons or ((0, len(gene.bases)),)
         if person.exome:
-            exons = ((start, end) for start, end in captured)
-            found += [
-                Template(gene.name, gene.bases, depth, (exon,))
-                for exon, depth in zip(exons, uneven(rng, person, len(captured)), strict=True)
-            ]
+            captured = capture(gene)
+            depths = person.depth / 2 * rng.lognormal(0, 0.25, len(captured))
+            found += [Template(gene.name, gene.bases, *one) for one in zip(depths, captured, strict=True)]
         else:
             found.append(Template(gene.name, gene.bases, person.depth / 2))
     return [*found, Template("unrelated", unrelated, person.depth / 40)]
 
 
-def uneven(rng: np.random.Generator, person: Person, count: int) -> np.ndarray:
-    """Depths of captured exons, log-normal around the wanted one."""
-    return person.depth / 2 * rng.lognormal(0, 0.25, count)
+def capture(gene: Gene) -> list[tuple[tuple[int, int], ...]]:
+    """The exons of a gene, those together that fragments of one would reach."""
+    groups: list[list[tuple[int, int]]] = []
+    for start, end in gene.exons or ((0, len(gene.bases)),):
+        if end > start and groups and start - groups[-1][-1][1] < REACH:
+            groups[-1].append((start, end))
+        elif end > start:
+            groups.append([(start, end)])
+    return [tuple(group) for group in groups]
 
 
 def unrelated_bases(seed: int) -> str:

@@ -16,7 +16,8 @@ POOR_SHARE, POOR, GOOD = 0.04, ord("+"), ord("F")  # of bases, with their qualit
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """Something reads come from: its bases, its depth, and where it was captured (start, end), if not everywhere.
+    """Something reads come from: its bases, its depth, and where it was captured (start, end), if not everywhere;
+    the depth is that of the captured stretches.
 
     `flanked`: bases of chance stand before and after it.
     """
@@ -66,8 +67,8 @@ def cut_pairs(template: Template, sequencing: Sequencing, rng: np.random.Generat
     flanks = rng.choice(LETTERS, (2, FLANK if template.flanked else 0))
     bases = np.concatenate([flanks[0], np.frombuffer(template.bases.encode(), dtype=np.uint8), flanks[1]])
     weights = start_weights(template, len(bases), sequencing)
-    captured = sum(end - start for start, end in template.captured) if template.captured else len(bases)
-    count = rng.poisson(template.depth * captured / (2 * sequencing.length))
+    wanted = template.depth * sum(end - start for start, end in template.captured or ((0, len(bases)),))
+    count = rng.poisson(wanted / on_target(template, weights, sequencing) / (2 * sequencing.length))
     lengths = np.clip(
         np.round(rng.normal(sequencing.fragment_mean, sequencing.fragment_sd, count)).astype(int),
         sequencing.length,
@@ -81,14 +82,31 @@ def cut_pairs(template: Template, sequencing: Sequencing, rng: np.random.Generat
     return forward, backward
 
 
+def on_target(template: Template, weights: np.ndarray, sequencing: Sequencing) -> float:
+    """The share of bases that are read where they were to be captured, of fragments of mean length."""
+    if not template.captured:
+        return 1.0
+    flank = FLANK if template.flanked else 0
+    target = np.zeros(len(weights))
+    for start, end in template.captured:
+        target[flank + start : flank + end] = 1
+    before = np.concatenate([[0], np.cumsum(target)])
+    half, last = int(sequencing.fragment_mean // 2), len(weights) - sequencing.length
+    middles = np.arange(len(weights))
+    starts = (np.clip(middles - half, 0, last), np.clip(middles + half - sequencing.length, 0, last))
+    inside = sum(before[start + sequencing.length] - before[start] for start in starts)
+    return float((weights * inside).sum() / weights.sum() / (2 * sequencing.length))
+
+
 def start_weights(template: Template, bases: int, sequencing: Sequencing) -> np.ndarray:
     """How likely a fragment's middle is at each base: alike everywhere, or near what was captured."""
     if not template.captured:
         return np.ones(bases)
     weights = np.full(bases, 0.002)
     reach = int(sequencing.fragment_mean // 3)
+    flank = FLANK if template.flanked else 0
     for start, end in template.captured:
-        weights[max(0, FLANK + start - reach) : FLANK + end + reach] = 1.0
+        weights[max(0, flank + start - reach) : flank + end + reach] = 1.0
     return weights
 
 

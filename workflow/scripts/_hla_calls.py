@@ -8,7 +8,7 @@ from _hla_genotypes import Posterior
 from _hla_release import fields
 
 ALIKE = 1.0  # log likelihood: alleles that differ by less fit equally well
-CALLED = 0.5  # the probability below which an allele is not called
+CALLED = 0.75  # the probability below which an allele is not called
 HOMOZYGOUS_CALLED = 0.9  # to call an allele twice says that no second one was missed, which takes more
 NOT_RESOLVED, ABSENT = "not resolved", "absent"
 MISFIT_SHARE, MISFIT_READS = 0.2, 4
@@ -56,7 +56,7 @@ def call_locus(locus: Locus, posterior: Posterior) -> Call:
     zygosity = "heterozygous"
     if first == second:
         zygosity = "homozygous"
-        if confidence < HOMOZYGOUS_CALLED:
+        if confidence < CALLED or alone(locus, posterior, rows[0]) < HOMOZYGOUS_CALLED:
             called[1], zygosity = NOT_RESOLVED, NOT_RESOLVED
         # How sure it is that the allele is there at all, and that it is there twice.
         confidences = (marginals[0], confidence)
@@ -76,6 +76,13 @@ def call_locus(locus: Locus, posterior: Posterior) -> Call:
         if shares[place] >= 0.001
     ]
     return Call(tuple(called), zygosity, rows, confidence, confidences, ambiguities, alternatives)
+
+
+def alone(locus: Locus, posterior: Posterior, row: int) -> float:
+    """How likely it is that there is no other type, but for those that fit every fragment as this one does."""
+    types = np.array([two_fields(name) for name in locus.gene.names])
+    same = np.flatnonzero((types == types[row]) | (locus.fit == locus.fit[:, [row]]).all(axis=0))
+    return float(posterior.probability[np.isin(posterior.first, same) & np.isin(posterior.second, same)].sum())
 
 
 def two_fields(name: str) -> str:

@@ -14,8 +14,8 @@ from _hla_map import Placements
 
 FLOOR = 12.0  # a fragment never speaks louder than this against a genotype: it may be an error, or of another gene
 CLIP_COST, MOST_CLIPPED = 1.0, 20  # of each base outside the alignment
-# What lies between exons tells genes apart. It tells less of alleles, most of which have it from a relative, and what is
-# wrong there is wrong in every fragment: a difference weighs little, and all of a fragment's no more than one in an exon.
+# What lies between exons tells genes apart. It tells less of alleles, most of which have it from a relative, and what
+# is wrong there is wrong in every fragment: so a difference weighs little, and all of a fragment's a bounded sum.
 GENE_WEIGHT, ALLELE_WEIGHT, MOST_BETWEEN = 0.5, 0.15, 2.0
 LOST_MATE = 25.0  # the mate fits another gene, and not this one
 TELLING = 40  # bases in exons, or half of a short read: fragments with fewer do not say which type it is
@@ -27,14 +27,13 @@ class Locus:
     """What speaks on one locus.
 
     `fit` is fragments by alleles, from -FLOOR to 0 (as good as the best anywhere); `elsewhere` the best fit in the
-    genes that are not typed; `fragments` numbers the rows; `exon_bases` are a fragment's in exons.
+    genes that are not typed; `fragments` numbers the rows.
     """
 
     gene: IndexedGene
     fragments: np.ndarray
     fit: np.ndarray
     elsewhere: np.ndarray
-    exon_bases: np.ndarray
     placed: Placements
     row_of: np.ndarray  # of each row of `placed`, the row of `fit`, or -1
 
@@ -56,58 +55,81 @@ def weigh(index: Index, placements: dict[str, Placements], fragment_of: np.ndarr
     for placed in placements.values():
         placed_reads[placed.read] = True
     mates = np.bincount(fragment_of[placed_reads], minlength=count)
-    shown = sum(len(placed.base) for placed in placements.values()) / max(
-        sum(len(placed.read) for placed in placements.values()), 1
+    bases, rows = (
+        sum(len(part) for part in parts) for parts in zip(*((p.base, p.read) for p in placements.values()), strict=True)
     )
-    telling = min(TELLING, shown / 2)
-    best = np.full(count, -np.inf, np.float32)
-    strange = np.zeros(count, bool)
-    fits, best_gene = {}, np.full(count, -1)
-    for number, (name, placed) in enumerate(placements.items()):
-        rows, row_of = np.unique(fragment_of[placed.read], return_inverse=True)
-        gene = index.gene(name)
-        exons, between = read_likelihoods(gene, placed, row_of, len(rows))
-        limit = -(STRANGE + 2 * expected_penalties(placed, row_of, len(rows)))
-        in_exon = gene.exon_of[placed.column] > 0
-        exon_bases = np.bincount(row_of[placed.row], weights=in_exon, minlength=len(rows))
-        odd = exons.max(axis=1) + GENE_WEIGHT * between.max(axis=1) < limit
-        nearest = (exons + np.float32(GENE_WEIGHT) * between).max(axis=1)
-        fit = exons
-        fit += np.maximum(np.float32(ALLELE_WEIGHT) * between, -MOST_BETWEEN)
-        fit += (nearest - fit.max(axis=1))[:, None]
-        clipped = np.bincount(row_of, weights=np.minimum(placed.clipped, MOST_CLIPPED), minlength=len(rows))
-        # Of a gene that is known in exons only, a mate beside the exon cannot be found.
-        lost = LOST_MATE * (mates[rows] - np.bincount(row_of)) if (gene.kinds == 0).any() else 0
-        fit -= (CLIP_COST * clipped + lost)[:, None].astype(np.float32)
-        top = fit.max(axis=1)
-        better = top > best[rows]
-        strange[rows[better]] = odd[better]
-        best_gene[rows[better]] = number
-        best[rows] = np.maximum(best[rows], top)
-        kept = fit if name in loci else top[:, None]
-        fits[name] = rows, kept, exon_bases, row_of
+    telling = min(TELLING, bases / rows / 2)
+    weighed = {}
+    for name, placed in placements.items():
+        weighed[name] = weigh_gene(index.gene(name), placed, fragment_of, mates, telling if name in loci else 0)
+    best, best_gene, strange = np.full(count, -np.inf, np.float32), np.full(count, -1), np.zeros(count, bool)
+    for number, gene in enumerate(weighed.values()):
+        better = gene.top > best[gene.rows]
+        strange[gene.rows[better]] = gene.odd[better]
+        best_gene[gene.rows[better]] = number
+        best[gene.rows] = np.maximum(best[gene.rows], gene.top)
     elsewhere = np.full(count, -FLOOR, np.float32)
-    for name, (rows, fit, _, _) in fits.items():
+    for name, gene in weighed.items():
         if name not in loci:
-            elsewhere[rows] = np.maximum(elsewhere[rows], fit[:, 0] - best[rows])
+            elsewhere[gene.rows] = np.maximum(elsewhere[gene.rows], gene.top - best[gene.rows])
     found = {}
     for name in loci:
-        if name in fits:
-            rows, fit, exon_bases, row_of = fits.pop(name)
-            here = (fit.max(axis=1) > best[rows] - FLOOR) & ~strange[rows] & (exon_bases >= telling)
-            renumber = np.where(here, np.cumsum(here) - 1, -1)
-            fragments = rows[here]
-            within = np.maximum(fit[here] - best[fragments, None], -FLOOR)
-            found[name] = Locus(
-                index.gene(name),
-                fragments,
-                within,
-                elsewhere[fragments],
-                exon_bases[here],
-                placements[name],
-                renumber[row_of],
-            )
+        if name in weighed:
+            found[name] = make_locus(index.gene(name), placements[name], weighed.pop(name), best, elsewhere, strange)
     names = list(placements)
     genes, counts = np.unique(best_gene[(best_gene >= 0) & ~strange], return_counts=True)
     others = {names[g]: int(n) for g, n in zip(genes, counts, strict=True) if names[g] not in TYPED}
     return Evidence(found, others, count, int(strange.sum()))
+
+
+@dataclass
+class Weighed:
+    """The fragments of a gene: their numbers, their fit to each allele, the best of it, and whether that is too bad."""
+
+    rows: np.ndarray
+    fit: np.ndarray
+    top: np.ndarray
+    odd: np.ndarray
+    row_of: np.ndarray  # of each placement, its place in `rows`, or -1
+
+
+def weigh_gene(
+    gene: IndexedGene, placed: Placements, fragment_of: np.ndarray, mates: np.ndarray, telling: float
+) -> Weighed:
+    """Weigh the fragments of a gene that show at least `telling` bases of its exons."""
+    rows, row_of = np.unique(fragment_of[placed.read], return_inverse=True)
+    exon_bases = np.bincount(row_of[placed.row], weights=gene.exon_of[placed.column] > 0, minlength=len(rows))
+    enough = exon_bases >= telling
+    row_of = np.where(enough, np.cumsum(enough) - 1, -1)[row_of]
+    rows, kept = rows[enough], row_of >= 0
+    fit, between = read_likelihoods(gene, placed, row_of, len(rows))
+    between = between[:, gene.setting]
+    limit = -(STRANGE + 2 * expected_penalties(placed, row_of, len(rows)))
+    odd = fit.max(axis=1) + GENE_WEIGHT * between.max(axis=1) < limit
+    top = (fit + np.float32(GENE_WEIGHT) * between).max(axis=1)
+    between *= np.float32(ALLELE_WEIGHT)
+    fit += np.maximum(between, np.float32(-MOST_BETWEEN), out=between)
+    top -= CLIP_COST * np.bincount(
+        row_of[kept], weights=np.minimum(placed.clipped[kept], MOST_CLIPPED), minlength=len(rows)
+    )
+    # Of a gene that is known in exons only, a mate beside the exon cannot be found.
+    if (gene.kinds == 0).any():
+        top -= LOST_MATE * (mates[rows] - np.bincount(row_of[kept], minlength=len(rows)))
+    fit += (top - fit.max(axis=1))[:, None]
+    return Weighed(rows, fit, top, odd, row_of)
+
+
+def make_locus(
+    gene: IndexedGene,
+    placed: Placements,
+    weighed: Weighed,
+    best: np.ndarray,
+    elsewhere: np.ndarray,
+    strange: np.ndarray,
+) -> Locus:
+    """The fragments of a typed locus that fit it nearly as well as anything, against the best that they fit."""
+    here = (weighed.top > best[weighed.rows] - FLOOR) & ~strange[weighed.rows]
+    fragments = weighed.rows[here]
+    fit = np.maximum(weighed.fit[here] - best[fragments, None], -FLOOR)
+    row_of = np.append(np.where(here, np.cumsum(here) - 1, -1), -1)[weighed.row_of]
+    return Locus(gene, fragments, fit, elsewhere[fragments], placed, row_of)

@@ -13,8 +13,10 @@ from _hla_release import fields
 KEPT = 120  # alleles
 SCANNED = 40
 OWN_SHARE = 0.1  # of what an allele explains alone, in its rank by the pairs it makes
+MOST_SUBTYPES = 50
+LISTED, UNLISTED = {"C": 1.0, "I": 0.1, "WD": 0.02}, 0.005  # by how common a list calls a type
 HOMOZYGOUS = 0.1  # prior share of homozygous genotypes at a locus
-TRUST = 0.5  # of a log likelihood: fragments are not independent (duplicates, paralogues, one error in many)
+TRUST = 0.75  # of a log likelihood: fragments are not independent (duplicates, paralogues, one error in many)
 
 
 @dataclass
@@ -51,18 +53,16 @@ def find_candidates(locus: Locus, explained: np.ndarray) -> Candidates:
 def priors(names: list[str], ciwd: dict[str, str]) -> np.ndarray:
     """How likely each allele is before any read is seen; they sum to 1.
 
-    Where a list of common and well-documented alleles is given, it tells; else the number of subtypes that the release
-    has of a two-field type, as common types have been sequenced most.
+    Common types have been sequenced most, so the number of subtypes that the release has of a two-field type tells; and
+    a list of common and well-documented alleles, where one is given.
     """
     types = [fields(name, 2).rstrip("ACLNQS") for name in names]
     members: dict[str, int] = {}
     for kind in types:
         members[kind] = members.get(kind, 0) + 1
+    weight = {kind: float(min(count, MOST_SUBTYPES)) ** 1.5 for kind, count in members.items()}
     if ciwd:
-        shares = {"C": 1.0, "I": 0.1, "WD": 0.02}
-        weight = {kind: shares.get(ciwd.get(kind, ""), 0.002) for kind in members}
-    else:
-        weight = {kind: float(min(count, 50)) ** 1.5 / 350 for kind, count in members.items()}
+        weight = {kind: LISTED.get(ciwd.get(kind, ""), UNLISTED) * own for kind, own in weight.items()}
     prior = np.array([weight[kind] / members[kind] for kind in types])
     expressed = np.array([0.05 if name[-1] in "NQ" else 1.0 for name in names])
     prior *= expressed

@@ -21,7 +21,8 @@ class IndexedGene:
     """A gene of the index.
 
     `ends` and `kinds` (1 exon, 0 between) tell its blocks of columns; `filled`, alleles by blocks, what came from a
-    relative; `haplotypes` (pieces by 32 codes), `first` (tiles + 1) and `which` (tiles by alleles) hold the sequences.
+    relative; `haplotypes` (pieces by 32 codes), `first` (tiles + 1) and `which` (tiles by alleles) hold the sequences;
+    alleles of the same number in `setting` are the same between exons.
     """
 
     name: str
@@ -32,6 +33,7 @@ class IndexedGene:
     haplotypes: np.ndarray
     first: np.ndarray
     which: np.ndarray
+    setting: np.ndarray
 
     @cached_property
     def exon_of(self) -> np.ndarray:
@@ -82,7 +84,8 @@ class Index:
         """One gene."""
         if name not in self._read:
             arrays = {
-                key: self._file[f"{name}/{key}"] for key in ("ends", "kinds", "filled", "haplotypes", "first", "which")
+                key: self._file[f"{name}/{key}"]
+                for key in ("ends", "kinds", "filled", "haplotypes", "first", "which", "setting")
             }
             self._read[name] = IndexedGene(name, self.strings(f"{name}/names"), **arrays)
         return self._read[name]

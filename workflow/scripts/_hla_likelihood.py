@@ -18,11 +18,12 @@ def read_likelihoods(
 ) -> tuple[np.ndarray, np.ndarray]:
     """What the differences of each fragment from each allele cost: in exons, and in what lies between them.
 
-    `row_of` has the fragment, below `count`, of each row of the placements, or -1. Results are fragments by alleles.
-    Where two mates show the same column, the base of better quality counts.
+    `row_of` has the fragment, below `count`, of each row of the placements, or -1. Results are fragments by alleles,
+    and fragments by settings of alleles. Where two mates show the same column, the base of better quality counts.
     """
+    _, settings = np.unique(gene.setting, return_index=True)
     exons = np.zeros((count, len(gene.names)), dtype=np.float32)
-    between = np.zeros((count, len(gene.names)), dtype=np.float32)
+    between = np.zeros((count, len(settings)), dtype=np.float32)
     cost = penalties(placed.quality)
     kept = np.flatnonzero((placed.base > 0) & (row_of[placed.row] >= 0))
     kept = kept[np.lexsort((placed.quality[kept], placed.column[kept]))]
@@ -45,15 +46,16 @@ def read_likelihoods(
         if differing.min() > -0.01:
             continue
         if gene.kinds[block]:
-            exons[rows] += differing[:, which]
+            exons[rows] += np.take(differing, which, axis=1, mode="clip")
         else:
-            between[rows] += differing[:, which]
+            between[rows] += np.take(differing, which[settings], axis=1, mode="clip")
     return exons, between
 
 
 def expected_penalties(placed: Placements, row_of: np.ndarray, count: int) -> np.ndarray:
     """What sequencing errors alone cost each fragment on average."""
     error = np.clip(10 ** (-placed.quality.astype(np.float32) / 10), LEAST_ERROR, 0.74)
-    return np.bincount(row_of[placed.row], weights=error * penalties(placed.quality), minlength=count).astype(
-        np.float32
-    )
+    owner = row_of[placed.row]
+    kept = owner >= 0
+    cost = (error * penalties(placed.quality))[kept]
+    return np.bincount(owner[kept], weights=cost, minlength=count).astype(np.float32)

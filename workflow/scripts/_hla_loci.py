@@ -16,6 +16,8 @@ OPTIONAL = ("DRB3", "DRB4", "DRB5")
 IN_PROGRAM = 30  # classes of alleles a locus
 PRESENT_DEPTH = 0.1  # of an optional locus, as a share of DRB1's
 ONE_COPY_DEPTH = 0.75
+# The families of DRB1 whose haplotypes carry each (https://hla.alleles.org/nomenclature).
+HAPLOTYPES = {"DRB3": ("03", "11", "12", "13", "14"), "DRB4": ("04", "07", "09"), "DRB5": ("15", "16")}
 LOW_DEPTH = 10.0
 DROPOUT_DEPTH = 0.1  # of an exon that tells types, as a share of the locus' depth
 TELLING_EXONS = {"A": (2, 3), "B": (2, 3), "C": (2, 3)}
@@ -197,7 +199,7 @@ def settle_optional(told: dict[str, dict]) -> None:
             exons, reads, depth = found["exons"], found["reads"], found["depth"]
             found |= nothing(name) | {"exons": exons, "reads": reads, "depth": depth, "flags": []}
             found["confidence"] = 1.0 if expected >= LOW_DEPTH else 0.5
-        elif found["zygosity"] in ("homozygous", "not resolved") and share < ONE_COPY_DEPTH:
+        elif found["zygosity"] in ("homozygous", "not resolved") and one_copy(name, told["DRB1"], share):
             found |= {
                 "zygosity": "one copy",
                 "allele2": ABSENT,
@@ -207,6 +209,16 @@ def settle_optional(told: dict[str, dict]) -> None:
                 "ciwd2": "",
             }
             found |= {"ambiguity2": [], "partial2": "", "confidence": found["confidence1"]}
+
+
+def one_copy(name: str, drb1: dict, share: float) -> bool:
+    """Whether an optional locus is there once: the types of DRB1 tell, on whose haplotypes it is, or else its depth."""
+    families = [drb1[f"two_field{place}"].split("*")[-1].split(":")[0] for place in (1, 2)]
+    if all(families):
+        expected = sum(family in HAPLOTYPES[name] for family in families)
+        if expected:
+            return expected == 1
+    return share < ONE_COPY_DEPTH
 
 
 def flag(told: dict[str, dict]) -> None:

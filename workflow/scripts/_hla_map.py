@@ -65,7 +65,7 @@ class Panel:
             fasta.writelines(f">{number}\n{self.sequences[number]}\n" for number in numbers)
             fasta.flush()
             # Short k-mers, as alleles that the panel lacks differ every few bases where they are most various.
-            return mappy.Aligner(fasta.name, preset="sr", k=15, w=5, min_cnt=2, min_chain_score=20, best_n=12)
+            return mappy.Aligner(fasta.name, preset="sr", k=15, w=8, min_cnt=2, min_chain_score=20, best_n=12)
 
     def best_hits(self, sequence: str) -> list[mappy.Alignment]:
         """The best hit of a read in each gene."""

@@ -62,6 +62,12 @@ def fish(
                 for reads, length, records, pairs in reads_of_bam(bam, reference, table, notes):
                     seen, bases, fished, paired = seen + reads, bases + length, fished + len(records), paired or pairs
                     file.write(b"".join(records))
+    except OSError as error:
+        # pysam tells of a damaged file as of a disk that fails, but without a number; what has one fails the job.
+        if not bam or error.errno:
+            raise
+        needs = "" if reference or bam.suffix != ".cram" else "; a CRAM needs its genome: set hla: reference"
+        raise NoReads(f"{bam}: {error}{needs}; bring the file again") from error
     except DAMAGED as error:
         raise NoReads(f"{bam or path}: {error}; bring the file again") from error
     if not seen:
@@ -78,7 +84,16 @@ def fish(
     }
 
 
-def main(fq1: list[Path], fq2: list[Path], bam: Path | None, reference: Path | None, index: Path, output: Path) -> None:
+def main(
+    fq1: list[Path],
+    fq2: list[Path],
+    bam: Path | None,
+    reference: Path | None,
+    index: Path,
+    output: Path,
+    names: list[str] | None = None,
+) -> None:
+    """`names` are what the table of samples calls the files, for reasons: a job in the cloud has copies elsewhere."""
     start = datetime.now(UTC).isoformat(timespec="seconds")
     output.mkdir(parents=True, exist_ok=True)
     reads = output / "reads.fastq.gz"
@@ -86,7 +101,10 @@ def main(fq1: list[Path], fq2: list[Path], bam: Path | None, reference: Path | N
         told = fish(fq1, fq2, bam, reference, Index(index), reads)
     except NoReads as error:
         reads.unlink(missing_ok=True)
-        (output / "failed.txt").write_text(f"fish_hla_reads: {error}\n")
+        reason = str(error)
+        for path, name in zip([*fq1, *fq2, *([bam] if bam else [])], names or [], strict=False):
+            reason = reason.replace(str(path), name)
+        (output / "failed.txt").write_text(f"fish_hla_reads: {reason}\n")
         return
     (output / "fished.json").write_text(json.dumps({"start": start, **told}, indent=2) + "\n")
 
@@ -100,4 +118,5 @@ if __name__ == "__main__":
         Path(snakemake.input.reference) if snakemake.input.get("reference") else None,
         Path(snakemake.input.index),
         Path(snakemake.output[0]),
+        snakemake.params.names,
     )

@@ -7,6 +7,7 @@ from _hla_gene import BETWEEN, EXON, TILE, Gene, distances, distinct_rows, exons
 from _hla_index import FORMAT, TYPED
 from _hla_kmers import K, all_kmers, kmers_of, reverse_complements
 from _hla_release import GAP, UNKNOWN, Release, read_groups, read_release
+from _hla_sequences import read_unaligned
 from _log import InputError, log_to
 
 # A gene of the panel stands there with as many alleles as it takes for every other to be this near to one, in exons.
@@ -63,6 +64,9 @@ def tile_gene(gene: Gene) -> dict[str, np.ndarray]:
         "first": np.cumsum([0, *(len(piece) for piece in pieces)]).astype(np.int32),
         "which": np.stack(which),
         "gaps": gap_runs(gene),
+        "setting": distinct_rows(gene.rows[:, np.repeat(gene.kinds == BETWEEN, np.diff(gene.ends, prepend=0))])[
+            1
+        ].astype(np.uint16),
     }
 
 
@@ -181,7 +185,7 @@ def find_groups(files: list[Path]) -> dict[str, dict[str, str]]:
 
 
 def main(release: list[Path], name: str, output: Path, alleles: Path) -> None:
-    found = read_release(release)
+    found = read_unaligned(release, name) or read_release(release)
     if found.name != name:
         raise InputError(
             f"{release[0]} holds release {found.name}, hla: version says {name}; correct one of them in config.yaml"

@@ -1,0 +1,224 @@
+"""Samples of known types are typed right, and where their reads cannot tell, that is said."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from _hla_calls import two_fields
+from _hla_index import TYPED
+from hla_fish_reads import main as fish
+from hla_index_release import main as index_release
+from hla_type_sample import main as type_hla
+
+from tests.toy.make_hla_reads import Sequencing, Template, write_pairs
+from tests.toy.make_hla_release import DECOYS, VERSION, make_hla_release
+
+GENOTYPE = {
+    "A": ("A*01:01:01:01", "A*03:02"),
+    "B": ("B*02:01:01:01", "B*04:03"),
+    "C": ("C*02:02", "C*02:02"),
+    "DRB1": ("DRB1*01:01:01:01", "DRB1*05:02"),
+    "DRB3": ("DRB3*01:02",),
+    "DQA1": ("DQA1*02:01:02", "DQA1*05:02"),
+    "DQB1": ("DQB1*01:02", "DQB1*03:02"),
+    "DPA1": ("DPA1*05:02", "DPA1*05:02"),
+    "DPB1": ("DPB1*01:01:01:01", "DPB1*03:02"),
+}
+
+
+class Laboratory:
+    """A made-up release, its index, and samples made from it."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.alleles = {one.name: one for its in make_hla_release(folder, 1).values() for one in its}
+        self.index = folder / "index.npz"
+        index_release([folder], VERSION, self.index, folder / "alleles.txt")
+
+    def templates(self, genotype, depth: float) -> list[Template]:
+        """What a person's reads come from; the genes that are not typed are there as well."""
+        others = [one for one in self.alleles.values() if one.locus in DECOYS and one.name.endswith(":01:01:01")]
+        chosen = [self.alleles[name] for pair in genotype.values() for name in pair]
+        return [Template(one.name, one.bases(), depth / 2) for one in (*chosen, *others)]
+
+    def reads(self, name: str, templates: list[Template], length: int = 100, seed: int = 3):
+        folder = self.folder / name
+        folder.mkdir(exist_ok=True)
+        files = folder / "1.fastq.gz", folder / "2.fastq.gz"
+        write_pairs(templates, Sequencing(length, max(320.0, length), 40.0), name, seed, *files)
+        return files
+
+    def type(self, name: str, fq1: list, fq2: list, **settings) -> tuple[dict[str, dict], dict]:
+        """Rows of the table by locus, and the evidence; both empty where the sample failed."""
+        folder = self.folder / name
+        fish(fq1, fq2, None, None, self.index, folder / "fished")
+        common = self.folder / "common.csv"
+        type_hla(name, folder / "fished", self.index, common, settings, folder / "typing", folder / "types.tsv")
+        if (folder / "typing/failed.txt").exists():
+            return {}, {}
+        with (folder / "types.tsv").open() as table:
+            rows = {row["locus"]: row for row in csv.DictReader(table, delimiter="\t")}
+        return rows, json.loads((folder / "typing/evidence.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def laboratory(tmp_path_factory):
+    return Laboratory(tmp_path_factory.mktemp("hla"))
+
+
+@pytest.fixture(scope="module")
+def person(laboratory):
+    first, second = laboratory.reads("person", laboratory.templates(GENOTYPE, 40))
+    return laboratory.type("person", [first], [second])
+
+
+def types(row: dict) -> list[str]:
+    return sorted(two_fields(row[key]) for key in ("allele1", "allele2") if "*" in row[key])
+
+
+def true_types(locus: str, genotype=GENOTYPE) -> list[str]:
+    return sorted(two_fields(name) for name in genotype[locus])
+
+
+def test_all_loci_of_a_genome_are_typed_right_with_confidence(person):
+    rows, evidence = person
+    assert list(rows) == list(TYPED)
+    assert {locus: types(rows[locus]) for locus in GENOTYPE} == {locus: true_types(locus) for locus in GENOTYPE}
+    assert min(float(rows[locus]["confidence"]) for locus in GENOTYPE) > 0.8
+    assert (evidence["solver"]["status"], evidence["solver"]["gap"]) == ("optimal", 0)
+    chosen = evidence["solver"]["solutions"][0]["genotypes"]
+    assert {two_fields(name) for name in chosen["A"]} == {"A*01:01", "A*03:02"}
+
+
+def test_homozygous_one_copy_and_absent_are_told_apart(person):
+    rows, _ = person
+    assert (rows["C"]["zygosity"], rows["DPA1"]["zygosity"]) == ("homozygous", "homozygous")
+    assert (rows["DRB3"]["zygosity"], rows["DRB3"]["allele2"]) == ("one copy", "absent")
+    assert (rows["DRB4"]["zygosity"], rows["DRB4"]["allele1"]) == ("absent", "absent")
+
+
+def test_a_row_tells_release_groups_commonness_depth_and_what_is_not_known_of_an_allele(person):
+    rows, _ = person
+    row = rows["B"]
+    assert (row["release"], row["sample"]) == (VERSION, "person")
+    place = 1 if row["allele1"].startswith("B*02:01") else 2
+    assert row[f"g_group{place}"].endswith("G")
+    assert row[f"ciwd{place}"] == "C"
+    assert row[f"partial{place}"] == ""
+    assert 25 < float(row["depth"]) < 55
+    depths = dict(part.split(":") for part in row["exon_depth"].split(";"))
+    assert list(depths) == [str(number) for number in range(1, 9)]
+    assert all(15 < float(depth) < 60 for depth in list(depths.values())[:5])
+    assert int(row["reads_explained"]) > 0.9 * int(row["reads"])
+
+
+def test_reads_of_other_genes_do_not_speak_for_typed_ones(person):
+    _, evidence = person
+    assert sum(evidence["reads"]["other_genes"].values()) > 100
+    assert not any(found["third"] for found in evidence["loci"].values())
+
+
+def test_an_allele_that_is_known_in_part_is_found_and_marked(laboratory):
+    genotype = GENOTYPE | {"A": ("A*01:04", "A*03:02")}
+    first, second = laboratory.reads("partial", laboratory.templates(genotype, 40))
+    rows, _ = laboratory.type("partial", [first], [second])
+    assert types(rows["A"]) == ["A*01:04", "A*03:02"]
+    place = 1 if rows["A"]["allele1"].startswith("A*01:04") else 2
+    assert set(rows["A"][f"partial{place}"].split(",")) >= {"1", "4"}
+
+
+def test_alleles_that_no_read_tells_apart_come_as_a_set(person, laboratory):
+    rows, _ = laboratory.type(
+        "short", *[[path] for path in laboratory.reads("short", laboratory.templates(GENOTYPE, 40), 36)]
+    )
+    for found in (person[0], rows):
+        row = found["A"]
+        assert types(row) == true_types("A")
+        for place in (1, 2):
+            assert row[f"allele{place}"].split(":")[0] in row[f"ambiguity{place}"]
+    assert len(rows["A"]["ambiguity1"]) >= len(person[0]["A"]["ambiguity1"])
+
+
+def test_with_few_reads_no_second_allele_is_ruled_out(laboratory):
+    genotype = {locus: (pair[0], pair[0]) for locus, pair in GENOTYPE.items()}
+    first, second = laboratory.reads("thin", laboratory.templates(genotype, 1.5))
+    rows, _ = laboratory.type("thin", [first], [second])
+    thin = [row for locus, row in rows.items() if locus in GENOTYPE and locus != "DRB3" and row["zygosity"]]
+    assert not any(row["zygosity"] == "homozygous" and float(row["confidence"]) < 0.75 for row in thin)
+    assert sum(row["zygosity"] in ("not resolved", "no call") for row in thin) >= len(thin) // 2
+    assert all("low coverage" in row["flags"] for row in thin if row["depth"] != "0.000")
+
+
+def test_a_position_that_no_allele_has_is_flagged(laboratory):
+    changed = laboratory.templates(GENOTYPE, 40)
+    allele = laboratory.alleles["A*03:02"]
+    start = len("".join(allele.parts[:3]).replace(".", ""))
+    place = start + 100
+    old = changed[1].bases[place]
+    new = {"A": "C", "C": "A", "G": "T", "T": "G"}[old]
+    bases = changed[1].bases[:place] + new + changed[1].bases[place + 1 :]
+    changed[1] = Template(changed[1].name, bases, changed[1].depth)
+    first, second = laboratory.reads("novel", changed)
+    rows, evidence = laboratory.type("novel", [first], [second])
+    assert types(rows["A"]) == true_types("A")
+    misfit = evidence["loci"]["A"]["misfits"]
+    assert [(each["exon"], each["position"], each["base"]) for each in misfit] == [(2, 101, new)]
+    assert "does not fit: exon 2 position 101" in rows["A"]["flags"]
+
+
+def test_a_third_allele_is_flagged_and_not_forced_into_two(laboratory):
+    mixed = [*laboratory.templates(GENOTYPE, 40), *laboratory.templates({"A": ("A*05:02",)}, 16)]
+    first, second = laboratory.reads("mixed", mixed)
+    rows, _ = laboratory.type("mixed", [first], [second])
+    assert types(rows["A"]) == true_types("A")
+    assert "third allele: A*05:02" in rows["A"]["flags"]
+    assert "third allele" not in rows["B"]["flags"]
+
+
+def test_single_ends_and_mates_out_of_step_are_typed(laboratory):
+    first, second = laboratory.reads("single", laboratory.templates(GENOTYPE, 40))
+    rows, evidence = laboratory.type("single", [first, second], [])
+    assert {locus: types(rows[locus]) for locus in GENOTYPE} == {locus: true_types(locus) for locus in GENOTYPE}
+    assert not evidence["reads"]["paired"]
+
+
+def test_very_deep_reads_are_sampled_and_that_is_said(laboratory):
+    first, second = laboratory.reads("deep", laboratory.templates({"A": GENOTYPE["A"]}, 600))
+    rows, evidence = laboratory.type("deep", [first], [second], max_reads=4000)
+    assert types(rows["A"]) == true_types("A")
+    assert evidence["reads"]["used_share"] < 0.9
+    assert "down-sampled" in rows["A"]["flags"]
+
+
+def test_types_do_not_depend_on_the_order_of_reads(laboratory, person):
+    folder = laboratory.folder / "person"
+    turned = laboratory.folder / "turned"
+    turned.mkdir()
+    for name in ("1.fastq.gz", "2.fastq.gz"):
+        (turned / name).symlink_to(folder / name)
+    rows, _ = laboratory.type("turned", [turned / "2.fastq.gz"], [turned / "1.fastq.gz"])
+    assert {locus: types(row) for locus, row in rows.items()} == {locus: types(row) for locus, row in person[0].items()}
+
+
+@pytest.mark.parametrize(
+    ("length", "reason"), [(100, "no reads of HLA genes, or not of a human"), (25, "too short to type")]
+)
+def test_reads_without_hla_genes_fail_their_sample_with_the_reason(laboratory, length, reason):
+    bases = "".join(np.random.default_rng(1).choice(list("ACGT"), 20_000))
+    name = f"other{length}"
+    first, second = laboratory.reads(name, [Template("other", bases, 5)], length)
+    assert laboratory.type(name, [first], [second]) == ({}, {})
+    told = (laboratory.folder / name / "typing/failed.txt").read_text()
+    assert told.startswith("type_hla: ")
+    assert reason in told
+    assert (laboratory.folder / name / "types.tsv").read_text() == f"# no result: {told}"
+
+
+def test_a_failure_of_an_earlier_step_is_passed_on(laboratory):
+    folder = laboratory.folder / "failed"
+    (folder / "fished").mkdir(parents=True)
+    (folder / "fished/failed.txt").write_text("fish_hla_reads: r.fastq holds no reads\n")
+    type_hla("s", folder / "fished", laboratory.index, None, {}, folder / "typing", folder / "types.tsv")
+    assert (folder / "typing/failed.txt").read_text() == "fish_hla_reads: r.fastq holds no reads\n"
+    assert (folder / "types.tsv").read_text() == "# no result: fish_hla_reads: r.fastq holds no reads\n"
