@@ -26,7 +26,13 @@ from .states import DISK, UNREACHABLE, VOID, End, claim_key, end_folder
 
 TAIL = 12_000
 # What Snakemake says of each file, many of them after the error: it would be all that is left of a job's last lines.
-TRANSFERS = (b"Retrieving from storage: ", b"Finished retrieval", b"Storing in storage: ", b"Removing local copy of ")
+TRANSFERS = (
+    b"Retrieving from storage: ",
+    b"Finished retrieval",
+    b"Storing in storage: ",
+    b"Finished upload",
+    b"Removing local copy of ",
+)
 EXIT_STATUS = re.compile(r"returned non-zero exit status (\d+)|died with <Signals\.\w+: (\d+)>")
 NO_SPACE = os.strerror(errno.ENOSPC)
 METADATA = "http://169.254.169.254/latest/"

@@ -112,6 +112,7 @@ rule judge_run:
         "<results>/report/verdict.txt",
     log:
         "<logs>/judge_run.txt",
+    retries: 0  # asked again, it says the same
     conda:
         "../envs/python.yaml"
     container:
