@@ -23,11 +23,15 @@ def test_a_run_whose_samples_all_came_through_passes_and_says_where_the_report_i
     assert (tmp_path / "verdict.txt").read_text() == (tmp_path / "log").read_text() == words
 
 
-def test_a_run_with_a_failed_sample_fails_with_its_step_and_reason_and_leaves_no_verdict(tmp_path):
+@pytest.mark.parametrize("log_is_shown", [True, False])
+def test_a_run_with_a_failed_sample_fails_with_its_step_and_reason_and_leaves_no_verdict(
+    tmp_path, capsys, log_is_shown
+):
     records = put_records(tmp_path, SOUND, BROKEN)
     with pytest.raises(SystemExit) as ended:
-        main(records, tmp_path / "index.html", tmp_path / "verdict.txt", tmp_path / "log")
+        main(records, tmp_path / "index.html", tmp_path / "verdict.txt", tmp_path / "log", log_is_shown)
     assert ended.value.code == 1
+    assert ("b.fq holds no reads" in capsys.readouterr().err) != log_is_shown
     assert (tmp_path / "log").read_text() == (
         f"1 of 2 samples failed; the others are done; report: {tmp_path}/index.html\n"
         "  b: check_reads: b.fq holds no reads\n"

@@ -117,5 +117,8 @@ rule judge_run:
         "../envs/python.yaml"
     container:
         image("python")
+    params:
+        # Snakemake shows the log of a job that failed, but not where logs are in storage.
+        log_is_shown=workflow.storage_settings.default_storage_provider is None,
     script:
         "../scripts/judge_run.py"

@@ -16,11 +16,13 @@ def verdict(records: list[dict], report: str) -> tuple[bool, str]:
     return False, f"{count} of {len(samples)} samples failed; the others are done; report: {report}\n{reasons}"
 
 
-def main(records: list[Path], report: Path, output: Path, log: Path) -> None:
+def main(records: list[Path], report: Path, output: Path, log: Path, log_is_shown: bool = True) -> None:
     passed, words = verdict([json.loads(path.read_text()) for path in records], str(report))
     log.write_text(words)
     if not passed:
-        sys.exit(1)  # the words are in the log, which Snakemake shows
+        if not log_is_shown:
+            print(words, file=sys.stderr)
+        sys.exit(1)
     output.write_text(words)
 
 
@@ -30,4 +32,5 @@ if __name__ == "__main__":
         Path(snakemake.input.report),
         Path(snakemake.output[0]),
         Path(snakemake.log[0]),
+        snakemake.params.log_is_shown,
     )
