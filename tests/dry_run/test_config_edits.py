@@ -12,7 +12,7 @@ ORGANISMS = {"homo_sapiens": "EnsemblVertebrates", "saccharomyces_cerevisiae": "
 SAMPLES = {"h1": "homo_sapiens", "y1": "Saccharomyces cerevisiae"}
 # Of everything, or of all samples of an organism.
 OF_ALL = {"all", "summarise_for_multiqc", "multiqc", "write_report", "judge_run"}
-TEMPORARY = re.compile(r"/trimmed$|\.k\d+\.tar$")
+TEMPORARY = re.compile(r"/trimmed$|\.k\d+\.(?!tar\.gz$|json$)[^/]+$")
 
 
 @pytest.fixture(scope="module")

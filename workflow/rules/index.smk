@@ -51,6 +51,15 @@ rule build_transcripts:
         """
 
 
+# The files of an index by their names (Salmon 1.10), without its logs, which tell the time of day; and how it was made.
+# One by one, so that a job which finds half of them fails, and runs can share them.
+SALMON_INDEX = [
+    *("complete_ref_lens.bin", "ctable.bin", "ctg_offsets.bin", "duplicate_clusters.tsv", "info.json", "mphf.bin"),
+    *("pos.bin", "rank.bin", "refAccumLengths.bin", "reflengths.bin", "refseq.bin", "seq.bin", "versionInfo.json"),
+    "command.txt",
+]
+
+
 rule salmon_index:
     """Index the transcripts for reads of about one length (k 31: over 75 bases, k 23: shorter)."""
     input:
@@ -60,7 +69,7 @@ rule salmon_index:
             then="<results>/reference/{organism}/{assembly}.{release}/genome.fa.gz",
         ),
     output:
-        index=temp("<results>/index/{organism}.{assembly}.{release}.salmon-{version}.k{k}.tar"),
+        temp(multiext("<results>/index/{organism}.{assembly}.{release}.salmon-{version}.k{k}.", *SALMON_INDEX)),
     log:
         "<logs>/salmon_index/{organism}.{assembly}.{release}.salmon-{version}.k{k}.txt",
     benchmark:
@@ -99,8 +108,9 @@ rule salmon_index:
         )
         "${{command[@]}}"
         sed "s|$scratch/||g" <<<"${{command[*]}}" >"$scratch/index/command.txt"
-        # One file: no one ever finds half an index, in storage or in the cache that runs share.
-        tar -C "$scratch/index" -cf {output.index:q} .
+        for file in {output:q}; do
+            mv "$scratch/index/${{file##*.k{params.k}.}}" "$file"
+        done
         """
 
 
@@ -108,7 +118,7 @@ rule pack_index:
     """Pack an index into one file with sorted members, and write down how it was made."""
     input:
         # The genome and the annotation are told by the checksums of the lock, which they were held against.
-        index="<results>/index/{organism}.{assembly}.{release}.salmon-{version}.k{k}.tar",
+        index=multiext("<results>/index/{organism}.{assembly}.{release}.salmon-{version}.k{k}.", *SALMON_INDEX),
         transcripts="<results>/reference/{organism}/{assembly}.{release}/transcripts.fa.gz",
     output:
         archive="<results>/index/{organism}.{assembly}.{release}.salmon-{version}.k{k}.tar.gz",
