@@ -39,7 +39,7 @@ format: ## bring everything into form
 	ruff check --fix
 	snakefmt workflow
 
-bench-%: setup ## measure: bench-index, bench-dry-run, bench-s3, bench-batch, bench-start, bench-hla
+bench-%: setup ## measure: bench-index, bench-align, bench-dry-run, bench-s3, bench-batch, bench-start, bench-hla
 	@python bench/bench_$(subst -,_,$*).py
 
 runtime: setup ## build the folder that runs Snakemake in any container image, and pack it

@@ -1,8 +1,8 @@
 """From two lanes of DNA reads to recalibrated alignments and metrics, against redun's chain of the same tools.
 
 In turns, in one run, on the same cores: ours (`snakemake`, all that a sample gets), redun's chain
-(`peer_redun_align.py`) and bwa mem alone on both lanes, which is the floor. The reference is indexed beforehand for all.
-The reads are simulated from a seed, 800,000 pairs over 4.9 million bases; and once more, a set of 120,000 pairs in
+(`peer_redun_align.py`) and bwa mem alone on both lanes, which is the floor. The reference is indexed beforehand for
+all. The reads are simulated from a seed, 800,000 pairs over 4.9 million bases; and once more, a set of 120,000 pairs in
 shared/, where that is.
 
 Then redun's chain goes over our trimmed reads, with our read groups and flags: records, duplicate flags, recalibration
@@ -171,9 +171,9 @@ def compete(data: Data, work: Path, rounds: int) -> dict[str, dict[str, float]]:
     prepare(data)
     costs: dict[str, list[Cost]] = {"ours": [], "peer": [], "floor": []}
     for number in range(rounds):
-        costs["ours"].append(run_ours(work / f"ours{number}", data))
-        costs["peer"].append(run_peer(work / f"peer{number}", data))
-        costs["floor"].append(run_floor(work / f"floor{number}", data))
+        for side, run in (("ours", run_ours), ("peer", run_peer), ("floor", run_floor)):
+            costs[side].append(run(work / f"{side}{number}", data))
+            print(side, costs[side][-1], file=sys.stderr, flush=True)  # it takes minutes
         shutil.rmtree(work / f"peer{number}")
     check_same(work / "check", work / "ours0", data)
     return {side: middle(found) for side, found in costs.items()}

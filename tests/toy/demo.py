@@ -54,16 +54,24 @@ def findings(directory: Path) -> str:
     records = [json.loads(path.read_text()) for path in sorted(results.glob("quant/*/record.json"))]
     passed = [record for record in records if record["success"]]
     typed = [json.loads(path.read_text()) for path in sorted(results.glob("hla/*/record.json"))]
+    aligned = [json.loads(path.read_text()) for path in sorted(results.glob("align/*/record.json"))]
     indices = sorted(results.glob("index/*.tar.gz"))
     lines = [
         f"{len(passed)} of {len(records)} samples came through; "
         f"{median(record['mapping_rate'] for record in passed):.1f} % of reads mapped in the median sample",
+        *(f"alignments of {one['sample']}: {alignment_words(one, results)}" for one in aligned),
         *(f"HLA types of {one['sample']}: {hla_words(one)}" for one in typed),
         f"{len(indices)} Salmon indices: {', '.join(path.name for path in indices)}",
         f"gene counts: {', '.join(str(path) for path in sorted(results.glob('counts/*.gene_counts.tsv')))}",
         f"report: {results / 'report' / 'index.html'}",
     ]
     return "\n".join(lines)
+
+
+def alignment_words(record: dict, results: Path) -> str:
+    (bam,) = results.glob(f"align/{record['sample']}/*.bam")
+    measures = f"{record['mapped_percent']:.1f} % mapped, {record['duplicate_percent']:.1f} % duplicates"
+    return f"{measures}, depth {record['mean_depth']:.0f}; {bam}"
 
 
 def hla_words(record: dict) -> str:

@@ -17,7 +17,7 @@ def locked(organism="saccharomyces_cerevisiae", requested="", division="EnsemblF
     return row | {"genome_checksum": "sum:1 2", "annotation_checksum": "sum:3 4"} | columns
 
 
-def read(folder, *wanted, lock=(), columns="organism\tdivision\trelease\tassembly\tgenome\tannotation"):
+def read(folder, *wanted, lock=(), columns="organism\tdivision\trelease\tassembly\tgenome\tannotation", **how):
     """Read tables of these rows; return the genomes and the problems, without the folder."""
     table, lock_file = folder / "organisms.tsv", folder / "lock.tsv"
     padded = [row + "\t" * (columns.count("\t") - row.count("\t")) for row in wanted]
@@ -26,7 +26,7 @@ def read(folder, *wanted, lock=(), columns="organism\tdivision\trelease\tassembl
         names = list(LOCKED["properties"])
         lines = [names, *([row.get(name, "") for name in names] for row in lock)]
         lock_file.write_text("".join("\t".join(line) + "\n" for line in lines))
-    genomes, problems = read_genomes(table, lock_file, WANTED, LOCKED)
+    genomes, problems = read_genomes(table, lock_file, WANTED, LOCKED, **how)
     return genomes, [problem.removeprefix(f"{folder}/") for problem in problems]
 
 
@@ -184,3 +184,24 @@ def test_reads_twenty_thousand_genomes_in_less_than_a_second(tmp_path):
     genomes, problems = read(tmp_path, "*\tEnsemblBacteria", lock=lock)
     assert (len(genomes.locked), problems) == (20_000, [])
     assert time.process_time() - start < 2  # 0.5 s, of which to write the table 0.1 s
+
+
+WITH_SITES = "organism\tdivision\trelease\tassembly\tgenome\tannotation\tknown_sites"
+
+
+def test_known_sites_are_files_with_semicolons_between_and_local_ones_must_be_there(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("a.vcf").touch()
+    own = locked("mine", division="", release="own", genome_url="g.fa", annotation_url="", annotation_checksum="")
+    lock = [own, locked("x", "*")]
+    row = "mine\t\t\t\tg.fa\t\ta.vcf; s3://b/c.vcf.gz;"
+    genomes, problems = read(tmp_path, row, lock=lock, columns=WITH_SITES, look_for_files=True)
+    assert problems == []
+    assert genomes.known_sites == {"mine": ("a.vcf", "s3://b/c.vcf.gz")}
+    rows = ["mine\t\t\t\tg.fa\t\tb.vcf", "*\tEnsemblFungi\t\t\t\t\ta.vcf"]
+    _, problems = read(tmp_path, *rows, lock=lock, columns=WITH_SITES, look_for_files=True)
+    assert problems == [
+        f"organisms.tsv, row 2, column known_sites: there is no file b.vcf below {tmp_path}; correct the path",
+        "organisms.tsv, row 3, column known_sites: leave it empty for a whole division (*); give the organism a row of "
+        "its own",
+    ]

@@ -203,3 +203,53 @@ def test_reads_ten_thousand_samples_in_less_than_a_second(tmp_path):
     samples, problems = read(tmp_path, *rows)
     assert (len(samples), problems) == (10_000, [])
     assert time.process_time() - start < 1  # 0.2 s
+
+
+OF_LANES = "sample\tlane\tanalyses\torganism\tfq1\tfq2\tbam\tlibrary\tplatform\tplatform_unit\tcenter"
+
+
+def test_a_lane_keeps_what_its_read_group_says_and_a_row_of_alignments_takes_the_place_of_reads(tmp_path):
+    samples, problems = read(
+        tmp_path,
+        "a\tL1\talign\tfly\ta.fq\tb.fq\t\tlib1\tDNBSEQ\tFC.1\tThe centre",
+        "a\tL2\talign\tfly\tc.fq\td.fq",
+        "b\tx\talign\tfly\t\t\t./b.cram",
+        columns=OF_LANES,
+    )
+    assert problems == []
+    first, second = samples["a"].lanes
+    told = (first.name, first.library, first.platform, first.platform_unit, first.center)
+    assert told == ("L1", "lib1", "DNBSEQ", "FC.1", "The centre")
+    assert (second.fq1, second.fq2, second.library) == ("c.fq", "d.fq", "")
+    assert samples["b"].lane("x").bam == "b.cram"
+    assert (samples["b"].fq1, samples["b"].fq2) == ((), ())
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        ("a\t1\talign\tfly", "fq1: sample a has no reads here; name a FASTQ file, or aligned reads in column bam"),
+        ("a\t1\talign\tfly\ta.fq\t\ta.bam", "bam: reads are given as well; name the reads or the alignments, not both"),
+        (
+            "a\t1\tquant,align\tfly\t\t\ta.bam",
+            "bam: quant needs reads; name them in fq1, or leave quant out of analyses",
+        ),
+        ("a\t1\talign\tfly\t\t\ta.bam\tlib", "library: the read groups of a.bam say it; leave the cell empty"),
+        ("a\t1\talign\tfly\ta.fq\t\t\tl b", "library: 'l b' is not allowed; the library that the lane was made of"),
+        ("a\t1\talign\tfly\ta.fq\t\t\t\tillumina", "platform: 'illumina' is not allowed; did you mean ILLUMINA"),
+        ("a\t1\talign\tfly\ta.fq\t\t\t\t\t\tc\\n", "center: 'c\\\\n' is not allowed; the sequencing centre"),
+        ("a\t1\tquant\tbare\ta.fq", "organism: 'bare' has no annotation, and quant needs one; name it in the table"),
+    ],
+)
+def test_says_what_is_wrong_with_a_row_of_dna(tmp_path, row, expected):
+    genomes = Genomes({**GENOMES.locked, "bare": Row(annotation_url="")}, GENOMES.names)
+    samples, (problem,) = read(tmp_path, row, columns=OF_LANES, genomes=genomes)
+    assert samples == {}
+    assert problem.startswith(f"samples.tsv, row 2, column {expected}")
+
+
+def test_one_platform_unit_is_not_of_two_libraries_of_a_sample(tmp_path):
+    rows = [f"a\t{n}\talign\tfly\t{n}.fq\t\t\t{library}\t\tFC.1" for n, library in enumerate(("x", "x", "y"), 1)]
+    _, (problem,) = read(tmp_path, *rows, columns=OF_LANES)
+    assert problem.startswith("samples.tsv, row 4, column platform_unit: FC.1 is in row 2 of the same sample already")
+    assert "library 'x' where it is 'y' here" in problem

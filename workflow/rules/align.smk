@@ -68,6 +68,7 @@ use rule check_reads as check_lane with:
         "<logs>/check_reads/{sample}/{lane}.txt",
     params:
         sizes=sizes_of_lane,
+        names=names_of_lane,
 
 
 rule trim_lane:

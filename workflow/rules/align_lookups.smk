@@ -17,6 +17,12 @@ def sizes_of_lane(wildcards):
     return [Path(path).stat().st_size for path in (lane.fq1, lane.fq2, lane.bam) if Path(path).is_file()]
 
 
+def names_of_lane(wildcards):
+    """What the table of samples calls the read files of a lane."""
+    lane = lane_of(wildcards)
+    return [path for path in (lane.fq1, lane.fq2) if path]
+
+
 def untrimmed_reads_of_lane(wildcards):
     """The read files of a lane where they are aligned as they come, without trimming."""
     return {"fq1": [], "fq2": []} if TRIMMING else reads_of_lane(wildcards)

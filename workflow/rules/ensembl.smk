@@ -78,6 +78,6 @@ rule clean_annotation:
     resources:
         mem_mb=lambda wildcards, input, attempt: attempt * (500 + 2 * int(input.size_mb)),
     params:
-        sources=lambda wildcards: locked("genome")(wildcards) | locked("annotation")(wildcards),
+        sources=sources_of,
     script:
         "../scripts/clean_annotation.py"

@@ -103,6 +103,55 @@ def sample_table(samples: Sequence[Record]) -> Table:
     )
 
 
+def alignment_table(samples: Sequence[Record]) -> Table:
+    return Table(
+        "alignments",
+        "Alignments",
+        "Failed samples first. Quality is held against the limits of the configuration; point at it for the reason.",
+        (
+            Column("Sample"),
+            Column("Status"),
+            Column("Quality"),
+            Column("Organism"),
+            Column("Lanes", number=True),
+            Column("Reads", number=True),
+            Column("Mapped %", number=True),
+            Column("Duplicates %", number=True),
+            Column("Mismatches %", number=True),
+            Column("Insert size", number=True),
+            Column("Mean depth", number=True),
+            Column("Recalibrated"),
+            Column("Seconds", number=True),
+            Column("Memory MB", number=True),
+        ),
+        [
+            [
+                Cell(plain(of("sample", sample))),
+                status_cell(status(sample)),
+                quality_cell(sample),
+                Cell(plain(of("organism", sample)), kind="text"),
+                Cell(amount(of("lanes", sample))),
+                Cell(amount(of("reads", sample))),
+                Cell(amount(of("mapped_percent", sample), 2)),
+                Cell(amount(of("duplicate_percent", sample), 2)),
+                Cell(amount(of("mismatch_percent", sample), 2)),
+                Cell(amount(of("median_insert_size", sample))),
+                Cell(amount(of("mean_depth", sample), 1)),
+                Cell(plain(of("recalibrated", sample))),
+                Cell(amount(of("seconds", sample), 0)),
+                Cell(amount(of("peak_memory_mb", sample), 0)),
+            ]
+            for sample in samples
+        ],
+    )
+
+
+def quality_cell(sample: Record) -> Cell:
+    found = of("quality", sample)
+    kind = {"pass": "good", "warn": "warn", "fail": "bad"}.get(str(found), "")
+    return Cell(plain(found), kind=kind, hint="; ".join(of("quality_reasons", sample) or ()))
+
+
 def status_cell(found: str) -> Cell:
     return Cell(found, kind={PASSED: "good", FAILED: "bad"}.get(found, "warn"))
 

@@ -22,6 +22,7 @@ from _report_tables import (
     PASSED,
     UNFINISHED,
     WORST_FIRST,
+    alignment_table,
     failed_job_table,
     failures,
     index_table,
@@ -147,9 +148,12 @@ def render(
 def tables(ordered: Sequence[Record], annotations: Sequence[Record], indices: Sequence[Record]) -> list[Table]:
     """Return the tables of the analyses that the run has."""
     typed = [sample for sample in ordered if of("analysis", sample) == "hla"]
-    others = [sample for sample in ordered if of("analysis", sample) != "hla"]
+    aligned = [sample for sample in ordered if of("analysis", sample) == "align"]
+    others = [sample for sample in ordered if of("analysis", sample) not in ("align", "hla")]
     shown = [hla_table(typed, lambda sample: status_cell(status(sample)))] if typed else []
-    if others or annotations or indices or not typed:
+    if aligned:
+        shown.append(alignment_table(aligned))
+    if others or annotations or indices or not (typed or aligned):
         shown += [sample_table(others), organism_table(annotations, others), index_table(indices)]
     return shown
 
