@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from merge_hla_types import main as merge
 from summarise_for_multiqc import hla_section
@@ -176,6 +176,7 @@ def test_multiqc_gets_a_table_of_types_with_the_doubtful_first(tmp_path):
     assert hla_section([]) == ""
 
 
+@settings(deadline=None, max_examples=25)  # each makes a whole page
 @given(st.text())
 def test_no_text_of_a_call_becomes_markup(tmp_path_factory, text):
     told = " ".join(text.split())
