@@ -188,6 +188,17 @@ def test_qualities_that_claim_too_much_are_corrected_and_the_others_are_left(toy
         assert sum(shares) / len(shares) == pytest.approx(expected, rel=0.2), lane
 
 
+def test_qualities_are_what_they_claim_after_recalibration_in_every_read_group(toy):
+    off = {}
+    for folder in ("recalibration", "recalibrated"):
+        text = (toy.folder / f"results/align/{NAME}/{folder}/{NAME}.recal.table").read_text()
+        rows = text.partition("#:GATKTable:RecalTable0")[2].partition("\n\n")[0].splitlines()[2:]
+        off[folder] = {row.split()[0]: abs(float(row.split()[2]) - float(row.split()[3])) for row in rows}
+    assert max(off["recalibration"].values()) > 3
+    assert max(off["recalibrated"].values()) < 1
+    assert off["recalibrated"].keys() == off["recalibration"].keys()
+
+
 def test_the_files_that_people_look_for_are_there_and_whole(toy):
     folder = toy.folder / f"results/align/{NAME}"
     bam = folder / f"{NAME}.recal.bam"
@@ -201,6 +212,7 @@ def test_the_files_that_people_look_for_are_there_and_whole(toy):
         f"depth/{NAME}.mosdepth.summary.txt",
         f"depth/{NAME}.thresholds.bed.gz",
         f"recalibration/{NAME}.recal.table",
+        f"recalibrated/{NAME}.recal.table",
         "lanes/A1/fastp/fastp.json",
     ):
         assert (folder / name).stat().st_size > 0, name
@@ -245,7 +257,7 @@ def test_multiqc_shows_every_lane_and_every_sample(toy):
     found = re.findall(r"(\w+) \| Found (?:reports for )?(\d+)", (toy.folder / "logs/multiqc.txt").read_text())
     trimmed = list(toy.folder.glob("results/align/*/lanes/*/fastp/fastp.json"))
     assert len(trimmed) == 9  # of 12 lanes, three have reads that cannot be used
-    assert {("fastp", "9"), ("mosdepth", "2"), ("picard", "2"), ("base_recalibrator", "1")} <= set(found)
+    assert {("fastp", "9"), ("mosdepth", "2"), ("picard", "2"), ("base_recalibrator", "2")} <= set(found)
 
 
 GIVEN_REASONS = {

@@ -2,6 +2,7 @@
 
 known variants (VCF) -> known_sites/
 marked/ -> recalibration/ (table), {sample}.recal.bam, .bam.bai, .bam.md5
+-> recalibrated/ (the table after it, which MultiQC draws beside that before)
 or, where no variants are known, {sample}.markdup.bam; CRAM of either where the configuration says so
 """
 
@@ -51,7 +52,7 @@ rule learn_qualities:
     input:
         unpack(reference("fasta/genome", FASTA)),
         unpack(reference("", {"sites": "known_sites"})),
-        marked="<results>/align/{sample}/marked",
+        alignments="<results>/align/{sample}/marked",
     output:
         directory("<results>/align/{sample}/recalibration"),
     log:
@@ -71,26 +72,43 @@ rule learn_qualities:
         r"""
         exec &>{log:q}
         source "$FISHLADDER/workflow/scripts/align_step.sh"
-        for earlier in {input.marked:q} {input.sites:q}; do
-            pass_on_failure "$earlier" {output:q} && exit
-        done
+        bam={input.alignments:q}
+        if [ -d "$bam" ]; then
+            pass_on_failure "$bam" {output:q} && exit
+            bam+=/marked.bam
+        fi
+        pass_on_no_result "$bam" {output:q} && exit
+        pass_on_failure {input.sites:q} {output:q} && exit
         mkdir -p {output:q}
         table={output:q}/{wildcards.sample:q}.recal.table
         if [ {params.engine} = gatk ]; then
             gatk --java-options "$(java_options {resources.mem_mb})" BaseRecalibrator \
                 --reference {input.fasta:q} \
                 --known-sites {input.sites:q}/known_sites.vcf.gz \
-                --input {input.marked:q}/marked.bam \
+                --input "$bam" \
                 --use-original-qualities \
                 --output "$table"
         else
             python "$FISHLADDER/workflow/scripts/count_covariates.py" \
                 --reference {input.fasta:q} \
                 --known {input.sites:q}/known_sites.vcf.gz \
-                --bam {input.marked:q}/marked.bam \
+                --bam "$bam" \
                 --table "$table"
         fi
         """
+
+
+use rule learn_qualities as learn_qualities_again with:
+    input:
+        unpack(reference("fasta/genome", FASTA)),
+        unpack(reference("", {"sites": "known_sites"})),
+        alignments="<results>/align/{sample}/{sample}.recal.bam",
+    output:
+        directory("<results>/align/{sample}/recalibrated"),
+    log:
+        "<logs>/learn_qualities_again/{sample}.txt",
+    benchmark:
+        "<benchmarks>/learn_qualities_again/{sample}.tsv"
 
 
 rule recalibrate:

@@ -57,7 +57,9 @@ rule multiqc:
             "<results>/align/{sample}/{step}", sample=ALIGN_SAMPLES, step=["duplicates", "metrics", "depth"]
         ),
         lanes=lambda wildcards: trimmed_lanes(),
-        recalibrated=lambda wildcards: expand("<results>/align/{sample}/recalibration", sample=RECALIBRATED),
+        qualities=lambda wildcards: expand(
+            "<results>/align/{sample}/{table}", sample=RECALIBRATED, table=["recalibration", "recalibrated"]
+        ),
     output:
         "<results>/report/multiqc.html",
     log:
