@@ -53,6 +53,7 @@ use rule fetch_genome as fetch_annotation with:
         "<results>/reference/{organism}/{assembly}.{release}/annotation.original.gtf.gz",
     log:
         "<logs>/fetch_annotation/{organism}.{assembly}.{release}.txt",
+    cache: SHARED  # a rule made of another does not take this over
     params:
         kind="annotation",
         locked=source_of("annotation"),
