@@ -17,6 +17,7 @@ CLIP_COST, MOST_CLIPPED = 1.0, 20  # of each base outside the alignment
 # What lies between exons tells genes apart. It tells less of alleles, most of which have it from a relative, and what
 # is wrong there is wrong in every fragment: so a difference weighs little, and all of a fragment's a bounded sum.
 GENE_WEIGHT, ALLELE_WEIGHT, MOST_BETWEEN = 0.5, 0.15, 2.0
+CHUNK = 256  # fragments at a time, for the sake of memory
 LOST_MATE = 25.0  # the mate fits another gene, and not this one
 TELLING = 40  # bases in exons, or half of a short read: fragments with fewer do not say which type it is
 STRANGE = 8.0  # beyond what sequencing errors explain: such a fragment fits no allele of the release
@@ -103,15 +104,16 @@ def weigh_gene(
     row_of = np.where(enough, np.cumsum(enough) - 1, -1)[row_of]
     rows, kept = rows[enough], row_of >= 0
     fit, between = read_likelihoods(gene, placed, row_of, len(rows))
-    between = between[:, gene.setting]
     limit = -(STRANGE + 2 * expected_penalties(placed, row_of, len(rows)))
-    odd = fit.max(axis=1) + GENE_WEIGHT * between.max(axis=1) < limit
-    top = (fit + np.float32(GENE_WEIGHT) * between).max(axis=1)
-    between *= np.float32(ALLELE_WEIGHT)
-    fit += np.maximum(between, np.float32(-MOST_BETWEEN), out=between)
-    top -= CLIP_COST * np.bincount(
-        row_of[kept], weights=np.minimum(placed.clipped[kept], MOST_CLIPPED), minlength=len(rows)
-    )
+    top, odd = np.empty(len(rows), np.float32), np.empty(len(rows), bool)
+    for start in range(0, len(rows), CHUNK):
+        part = slice(start, start + CHUNK)
+        around = between[part][:, gene.setting]
+        odd[part] = fit[part].max(axis=1) + GENE_WEIGHT * around.max(axis=1) < limit[part]
+        top[part] = (fit[part] + np.float32(GENE_WEIGHT) * around).max(axis=1)
+        fit[part] += np.maximum(np.float32(ALLELE_WEIGHT) * around, np.float32(-MOST_BETWEEN))
+    clipped = np.minimum(placed.clipped[kept], MOST_CLIPPED)
+    top -= CLIP_COST * np.bincount(row_of[kept], weights=clipped, minlength=len(rows))
     # Of a gene that is known in exons only, a mate beside the exon cannot be found.
     if (gene.kinds == 0).any():
         top -= LOST_MATE * (mates[rows] - np.bincount(row_of[kept], minlength=len(rows)))

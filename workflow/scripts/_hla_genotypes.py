@@ -4,10 +4,11 @@ A fragment comes from either allele of a pair with the same chance, so a pair's 
 of the mean of its two alleles' likelihoods. What a fragment says is bounded (see FLOOR).
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
-from _hla_evidence import FLOOR, Locus
+from _hla_evidence import Locus
 from _hla_release import fields
 
 KEPT = 120  # alleles
@@ -15,6 +16,9 @@ SCANNED = 40
 OWN_SHARE = 0.1  # of what an allele explains alone, in its rank by the pairs it makes
 MOST_SUBTYPES = 50
 LISTED, UNLISTED = {"C": 1.0, "I": 0.1, "WD": 0.02}, 0.005  # by how common a list calls a type
+# The chance that a fragment is of a gene that the release lacks, which bounds what one fragment says against a
+# genotype. Older releases lack DQB2, which is very near to DQB1.
+STRAY, STRAY_BESIDE = 1e-5, {"DQB1": ("DQB2", 0.02)}
 HOMOZYGOUS = 0.1  # prior share of homozygous genotypes at a locus
 TRUST = 0.75  # of a log likelihood: fragments are not independent (duplicates, paralogues, one error in many)
 
@@ -79,13 +83,21 @@ class Posterior:
     likelihood: np.ndarray
 
 
-def weigh_pairs(locus: Locus, candidates: Candidates, explained: np.ndarray, prior: np.ndarray) -> Posterior:
+def stray_chance(locus: str, genes: Collection[str]) -> float:
+    """The chance that a fragment of a locus is of none of the genes of the release."""
+    neighbour, chance = STRAY_BESIDE.get(locus, ("", STRAY))
+    return STRAY if neighbour in genes else chance
+
+
+def weigh_pairs(
+    locus: Locus, candidates: Candidates, explained: np.ndarray, prior: np.ndarray, stray: float = STRAY
+) -> Posterior:
     """The posterior over all pairs of candidates, and over the best candidates with any allele of the release.
 
     The second kind is what keeps a second allele open that the reads cannot show: with few fragments, many alleles fit.
     """
     chosen = candidates.alleles
-    base = np.exp(np.maximum(explained, -FLOOR)).astype(np.float32)
+    base = np.maximum(np.exp(explained), 2 * stray).astype(np.float32)
     shares = np.exp(locus.fit[:, chosen])
     first, second = np.triu_indices(len(chosen))
     likelihood = np.empty(len(first), dtype=np.float64)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from _hla_calls import ABSENT, Call, call_locus, exon_depths, find_misfits, find_third, two_fields
 from _hla_evidence import FLOOR, Evidence, Locus, weigh
-from _hla_genotypes import Candidates, find_candidates, priors, weigh_pairs
+from _hla_genotypes import Candidates, find_candidates, priors, stray_chance, weigh_pairs
 from _hla_index import Index
 from _hla_map import Placements
 from _hla_program import Solved, make_program, solve
@@ -49,7 +49,8 @@ def type_loci(
     calls: dict[str, tuple[Call, np.ndarray]] = {}
     for name, locus in typed.items():
         explained = explained_elsewhere(name, locus, typed, chosen, evidence.fragments)
-        posterior = weigh_pairs(locus, candidates[name], explained, priors(locus.gene.names, ciwd))
+        stray = stray_chance(name, index.genes)
+        posterior = weigh_pairs(locus, candidates[name], explained, priors(locus.gene.names, ciwd), stray)
         call = call_locus(locus, posterior)
         # A fragment that another locus explains better is not this one's.
         own = np.maximum(locus.fit[:, list(call.rows)].max(axis=1), -FLOOR) >= explained
@@ -209,16 +210,19 @@ def settle_optional(told: dict[str, dict]) -> None:
                 "ciwd2": "",
             }
             found |= {"ambiguity2": [], "partial2": "", "confidence": found["confidence1"]}
+        elif found["zygosity"] == "heterozygous" and copies_by_drb1(name, told["DRB1"]) == 1:
+            found["flags"].append("two alleles where the haplotypes of DRB1 carry one")
 
 
 def one_copy(name: str, drb1: dict, share: float) -> bool:
     """Whether an optional locus is there once: the types of DRB1 tell, on whose haplotypes it is, or else its depth."""
+    return copies == 1 if (copies := copies_by_drb1(name, drb1)) else share < ONE_COPY_DEPTH
+
+
+def copies_by_drb1(name: str, drb1: dict) -> int:
+    """How many of the two haplotypes carry an optional locus, by their types of DRB1; 0 where that is not known."""
     families = [drb1[f"two_field{place}"].split("*")[-1].split(":")[0] for place in (1, 2)]
-    if all(families):
-        expected = sum(family in HAPLOTYPES[name] for family in families)
-        if expected:
-            return expected == 1
-    return share < ONE_COPY_DEPTH
+    return sum(family in HAPLOTYPES[name] for family in families) if all(families) else 0
 
 
 def flag(told: dict[str, dict]) -> None:
