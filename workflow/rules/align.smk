@@ -23,6 +23,8 @@ rule prepare_fasta:
         image("samtools")
     resources:
         mem_mb=lambda wildcards, input, attempt: attempt * (500 + 2 * int(input.size_mb)),
+    params:
+        version=VERSIONS["samtools"],
     shell:
         r"""
         exec &>{log:q}
@@ -51,6 +53,8 @@ rule index_bwa:
     resources:
         mem_mb=lambda wildcards, input, attempt: attempt * (500 + 3 * int(input.size_mb)),
         disk_mb=lambda wildcards, input: 500 + 4 * int(input.size_mb),
+    params:
+        version=VERSIONS["bwa"],
     shell:
         r"""
         exec &>{log:q}
