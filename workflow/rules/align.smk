@@ -183,7 +183,7 @@ rule align_lane:
                 -m 1500M \
                 -T "$scratch/sort" \
                 -o {output:q}/lane.bam
-        patterned "$first_read" && echo 2500 >{output:q}/optical_distance.txt || echo 100 >{output:q}/optical_distance.txt
+        optical_distance "$first_read" >{output:q}/optical_distance.txt
         """
 
 
@@ -240,7 +240,7 @@ rule take_alignments:
             {input.bam:q} ||
             alignment_failed $? take_alignments {log:q} {params.named:q} {output:q}
         [ -e {output:q}/failed.txt ] && exit
-        patterned "$first_read" && echo 2500 >{output:q}/optical_distance.txt || echo 100 >{output:q}/optical_distance.txt
+        optical_distance "$first_read" >{output:q}/optical_distance.txt
         """
 
 
