@@ -2,14 +2,13 @@
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from _hla_reviews import APPROVED, EDITED, INVALID, OUTDATED, Review, call_of, judge
 from _hla_types import flags_of, in_doubt, read_types
 from _log import log_to
-from record_sample import steps_of
+from _record import common_record
 
 
 def judge_all(
@@ -28,18 +27,8 @@ def record(
     benchmarks: list[Path],
 ) -> dict:
     """Put together the record of a sample, in the form that every analysis has."""
-    steps = steps_of(benchmarks)
     return {
-        "sample": sample,
-        "organism": "homo_sapiens",
-        "analysis": "hla",
-        "success": not reason,
-        "failed_step": reason.partition(": ")[0] or None,
-        "reason": reason.partition(": ")[2] or None,
-        "start": fished.get("start"),
-        "end": datetime.now(UTC).isoformat(timespec="seconds"),
-        "seconds": round(sum(step["seconds"] for step in steps), 2),
-        "peak_memory_mb": max((step["peak_memory_mb"] for step in steps if step["peak_memory_mb"]), default=None),
+        **common_record(sample, "homo_sapiens", "hla", reason or None, fished.get("start"), benchmarks),
         "reads": fished.get("reads"),
         "mean_read_length": fished.get("mean_read_length"),
         "hla_reads": fished.get("fished"),
@@ -47,7 +36,6 @@ def record(
         "report": f"hla/{sample}/report.html",
         "types": {row["locus"]: type_record(row, reviews[row["locus"]]) for row in rows},
         "versions": {"fishladder hla": rows[0]["program_version"]} if rows else {},
-        "steps": steps,
     }
 
 
