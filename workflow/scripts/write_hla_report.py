@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from _hla_reviews import APPROVED, EDITED, INVALID, OUTDATED, Review, call_of, judge
-from _hla_types import flags_of, in_doubt, read_types
+from _hla_types import flags_of, in_doubt, loci_in_doubt, read_types
 from _log import log_to
 from _record import common_record
 
@@ -63,8 +63,9 @@ def page(
     from _hla_page import evidence_facts, locus_section, types_table
     from _report_page import render_page
 
-    doubtful = [row["locus"] for row in rows if in_doubt(row)]
+    doubtful = loci_in_doubt(made)
     states = [review.state for review in reviews.values()]
+    reviewed, to_renew = (sum(map(states.count, which)) for which in ((APPROVED, EDITED), (OUTDATED, INVALID)))
     return render_page(
         "hla_report.html.jinja",
         sample=sample,
@@ -72,9 +73,9 @@ def page(
         headline=[
             (str(len(rows)), "loci typed", ""),
             (str(len(doubtful)), "to look at", "warn" if doubtful else "good"),
-            (str(states.count(APPROVED) + states.count(EDITED)), "approved or edited", ""),
-            (str(states.count(OUTDATED) + states.count(INVALID)), "reviews to renew", "warn"),
-        ][: None if OUTDATED in states or INVALID in states else 3],
+            (str(reviewed), "approved or edited", ""),
+            *([(str(to_renew), "reviews to renew", "warn")] if to_renew else []),
+        ],
         types=types_table(rows, reviews),
         sections=[
             locus_section(row, evidence.get("loci", {}).get(row["locus"], {}), reviews[row["locus"]]) for row in rows
