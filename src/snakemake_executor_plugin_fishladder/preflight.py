@@ -203,7 +203,7 @@ def check_and_tell(settings: ExecutorSettings, ledger: Ledger, images: Sequence[
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="fishladder preflight", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog=f"python -m {__spec__.name}", description=__doc__.splitlines()[0])
     for name in ("queue", "prefix", "region", "job_role", "execution_role", "log_group", "runtime"):
         field = next(one for one in fields(ExecutorSettings) if one.name == name)
         parser.add_argument(f"--{name.replace('_', '-')}", default=field.default, help=field.metadata["help"])

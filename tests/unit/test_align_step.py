@@ -46,6 +46,7 @@ def test_the_platform_unit_is_flow_cell_and_lane_where_the_name_tells_them(tmp_p
 )
 def test_patterned_flow_cells_are_known_by_their_instruments(tmp_path, read, patterned):
     assert (bash(f"patterned '{read}'", tmp_path).returncode == 0) == patterned
+    assert bash(f"optical_distance '{read}'", tmp_path).stdout == ("2500\n" if patterned else "100\n")
 
 
 FAI = "chr1\t1000\t6\t60\t61\nchr2\t500\t6\t60\t61\n"
@@ -117,3 +118,13 @@ def test_a_file_without_a_result_passes_its_reason_on_and_a_binary_one_does_not(
     assert (tmp_path / "out/failed.txt").read_text() == 'step: it "broke"\n'
     assert bash("pass_on_no_result b.bam other", tmp_path).returncode == 1
     assert not (tmp_path / "other").exists()
+
+
+def test_a_file_without_a_result_makes_none_of_those_that_are_made_of_it(tmp_path):
+    said = '# no result: step: it "broke"\n'
+    (tmp_path / "a.bam").write_text(said)
+    (tmp_path / "b.bam").write_bytes(b"\x1f\x8b\x08\x04\0\0\0" + bytes(range(256)) * 40)
+    assert bash("repeat_no_result a.bam a.cram 'a b.crai'", tmp_path).returncode == 0
+    assert [(tmp_path / name).read_text() for name in ("a.cram", "a b.crai")] == [said, said]
+    assert bash("repeat_no_result b.bam b.cram", tmp_path).returncode == 1
+    assert not (tmp_path / "b.cram").exists()

@@ -176,6 +176,13 @@ def test_multiqc_gets_a_table_of_types_with_the_doubtful_first(tmp_path):
     assert hla_section([]) == ""
 
 
+def test_what_a_reviewer_approved_is_nowhere_to_look_at(tmp_path):
+    approved = [review(row["locus"], f"{row['allele1']}+{row['allele2']}", "approved") for row in CALLS]
+    page, record = report(write_sample(tmp_path), approved)
+    assert hla_section([record]).splitlines()[-1].split("\t")[:2] == ["s1", "none"]
+    assert "reviews to renew" not in page
+
+
 @settings(deadline=None, max_examples=25)  # each makes a whole page
 @given(st.text())
 def test_no_text_of_a_call_becomes_markup(tmp_path_factory, text):

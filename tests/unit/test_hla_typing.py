@@ -2,11 +2,14 @@
 
 import csv
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
-from _hla_calls import two_fields
+import yaml
+from _configuration import settle
 from _hla_index import TYPED
+from _hla_release import two_fields
 from hla_fish_reads import main as fish
 from hla_index_release import main as index_release
 from hla_type_sample import main as type_hla
@@ -25,6 +28,9 @@ GENOTYPE = {
     "DPA1": ("DPA1*05:02", "DPA1*05:02"),
     "DPB1": ("DPB1*01:01:01:01", "DPB1*03:02"),
 }
+
+SCHEMA = Path(__file__).parents[2] / "workflow/schemas/config.schema.yaml"
+SETTINGS = settle({}, yaml.safe_load(SCHEMA.read_text()))["hla"] | {"program_version": "test"}
 
 
 class Laboratory:
@@ -54,7 +60,9 @@ class Laboratory:
         folder = self.folder / name
         fish(fq1, fq2, None, None, self.index, folder / "fished")
         common = self.folder / "common.csv"
-        type_hla(name, folder / "fished", self.index, common, settings, folder / "typing", folder / "types.tsv")
+        type_hla(
+            name, folder / "fished", self.index, common, SETTINGS | settings, folder / "typing", folder / "types.tsv"
+        )
         if (folder / "typing/failed.txt").exists():
             return {}, {}
         with (folder / "types.tsv").open() as table:

@@ -12,7 +12,7 @@ import pytest
 from _bam_blocks import read_blocks, read_header
 from _bgzf import END, BgzfWriter, open_bgzf
 from _known_sites import EDGE, KNOWN, Reference, Sites, read_sites
-from _recalibration_report import read_report, write_report
+from _recalibration_report import read_gatk_report, write_gatk_report
 from _recalibration_table import static_mapping
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -82,15 +82,15 @@ def test_corrected_qualities_are_those_of_gatk_and_nothing_else_is_changed(odd, 
 
 
 def test_a_report_that_is_read_and_written_again_is_the_same(odd, tmp_path):
-    counts = {unit: counts for unit, (counts, _) in read_report(odd / "ours.table").items()}
-    write_report(tmp_path / "again.table", counts)
+    counts = {unit: counts for unit, (counts, _) in read_gatk_report(odd / "ours.table").items()}
+    write_gatk_report(tmp_path / "again.table", counts)
 
     assert (tmp_path / "again.table").read_text() == (odd / "ours.table").read_text()
 
 
 def test_a_read_group_that_the_report_lacks_keeps_its_qualities(odd, tmp_path):
-    left = {unit: counts for unit, (counts, _) in read_report(odd / "ours.table").items() if unit != "CELL.1"}
-    write_report(tmp_path / "less.table", left)
+    left = {unit: counts for unit, (counts, _) in read_gatk_report(odd / "ours.table").items() if unit != "CELL.1"}
+    write_gatk_report(tmp_path / "less.table", left)
     files = ["--table", tmp_path / "less.table", "--output", tmp_path / "less.bam", "--md5", tmp_path / "less.md5"]
     ours("apply_recalibration.py", *files, folder=odd)
 
@@ -117,19 +117,19 @@ def test_what_is_no_bam_file_is_refused(tmp_path):
         read_header(stream)
 
 
-def test_the_header_tells_contigs_and_read_groups(odd):
+def test_the_header_tells_contigs_and_platform_units(odd):
     with open_bgzf(odd / "reads.bam") as stream:
         header = read_header(stream)
 
     assert header.contigs == CONTIGS
-    assert {group["ID"]: group.get("PU", "") for group in header.read_groups} == READ_GROUPS
+    assert header.platform_units == {name: unit or name for name, unit in READ_GROUPS.items()}
 
 
 def test_what_is_no_report_is_refused(tmp_path):
     (tmp_path / "reads.table").write_text("sample\tlane\n")
 
     with pytest.raises(ValueError, match=r"reads\.table is no report"):
-        read_report(tmp_path / "reads.table")
+        read_gatk_report(tmp_path / "reads.table")
 
 
 def test_a_contig_that_the_reference_lacks_is_named(odd):

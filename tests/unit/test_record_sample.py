@@ -3,7 +3,8 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from record_sample import record, took
+from _record import took
+from record_sample import record
 
 SAMPLE = {"name": "x", "organism": "toy", "library_type": "A"}
 INDEX = "toy.T1.57.salmon-1.10.1.k31.tar.gz"

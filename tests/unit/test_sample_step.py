@@ -55,8 +55,9 @@ def test_a_failure_is_passed_on_word_for_word(tmp_path):
     bash("fail_sample 'check: 100% \"bad\" \\n $x' earlier", tmp_path)
     assert bash("pass_on_failure earlier later && exit 0; exit 9", tmp_path).returncode == 0
     assert (tmp_path / "later/failed.txt").read_text() == 'check: 100% "bad" \\n $x\n'
-    bash("mark_failed later quant.sf", tmp_path)
-    assert (tmp_path / "quant.sf").read_text() == '# no result: check: 100% "bad" \\n $x\n'
+    bash("mark_failed later quant.sf other.sf", tmp_path)
+    for name in ("quant.sf", "other.sf"):
+        assert (tmp_path / name).read_text() == '# no result: check: 100% "bad" \\n $x\n'
 
 
 def test_where_nothing_failed_nothing_is_passed_on(tmp_path):

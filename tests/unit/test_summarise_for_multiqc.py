@@ -76,10 +76,17 @@ def test_writes_both_files(tmp_path):
         ("/home/quant/run1/results/quant/A.trimmed/salmon/libParams/salmon", "A.trimmed"),
         ("results/quant/quant/salmon/salmon", "quant"),
         ("liver_1.sorted", "liver_1.sorted"),
+        ("results/align/liver_1/lanes/L001/fastp/fastp.json", "liver_1/L001"),
+        ("results/align/liver_1/metrics/liver_1.alignment_metrics.txt", "liver_1"),
+        ("results/align/liver_1/recalibrated/liver_1.recal.table", "liver_1/recalibrated"),
     ],
 )
 def test_has_multiqc_name_samples_as_we_do(name, sample):
     settings = yaml.safe_load((Path(__file__).parents[2] / "resources/multiqc.yaml").read_text())
-    [cleaning] = settings["fn_clean_exts"]
-    assert cleaning["type"] == "regex_keep"
-    assert re.search(cleaning["pattern"], name).group() == sample
+    for cleaning in settings["fn_clean_exts"]:  # in their order, as MultiQC does
+        if cleaning["type"] == "regex_keep":
+            name = re.search(cleaning["pattern"], name).group()
+        else:
+            assert cleaning["type"] == "remove"
+            name = name.replace(cleaning["pattern"], "")
+    assert name == sample

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from _failed_jobs import FailedJob
 from _report_values import span
-from write_report import main, render, write_report
+from write_report import render, write_report
 
 SAMPLE = {
     "sample": "liver_1",
@@ -243,14 +243,6 @@ def test_writes_the_page_from_what_exists(tmp_path: Path):
     assert "MultiQC</a>" not in page
     assert str(cut) in page and "missing.json" in page
     assert [path.name for path in output.parent.iterdir()] == ["index.html"]
-
-
-def test_takes_what_a_rule_gives(tmp_path: Path):
-    record = tmp_path / "record.json"
-    record.write_text(json.dumps(SAMPLE))
-    main({"records": str(record)}, {"run": {"versions": {"salmon": "9.9"}}}, str(tmp_path / "index.html"))
-    page = (tmp_path / "index.html").read_text()
-    assert "liver_1" in page and "9.9" in page
 
 
 def test_names_the_day_of_the_end_only_where_it_differs():

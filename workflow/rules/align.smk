@@ -23,6 +23,8 @@ rule prepare_fasta:
         image("samtools")
     resources:
         mem_mb=lambda wildcards, input, attempt: attempt * (500 + 2 * int(input.size_mb)),
+    params:
+        version=VERSIONS["samtools"],
     shell:
         r"""
         exec &>{log:q}
@@ -51,6 +53,8 @@ rule index_bwa:
     resources:
         mem_mb=lambda wildcards, input, attempt: attempt * (500 + 3 * int(input.size_mb)),
         disk_mb=lambda wildcards, input: 500 + 4 * int(input.size_mb),
+    params:
+        version=VERSIONS["bwa"],
     shell:
         r"""
         exec &>{log:q}
@@ -179,7 +183,7 @@ rule align_lane:
                 -m 1500M \
                 -T "$scratch/sort" \
                 -o {output:q}/lane.bam
-        patterned "$first_read" && echo 2500 >{output:q}/optical_distance.txt || echo 100 >{output:q}/optical_distance.txt
+        optical_distance "$first_read" >{output:q}/optical_distance.txt
         """
 
 
@@ -236,7 +240,7 @@ rule take_alignments:
             {input.bam:q} ||
             alignment_failed $? take_alignments {log:q} {params.named:q} {output:q}
         [ -e {output:q}/failed.txt ] && exit
-        patterned "$first_read" && echo 2500 >{output:q}/optical_distance.txt || echo 100 >{output:q}/optical_distance.txt
+        optical_distance "$first_read" >{output:q}/optical_distance.txt
         """
 
 

@@ -61,9 +61,14 @@ def known_sites(wildcards):
     return [user_file(path) for path in FOUND.known_sites[wildcards.organism]]
 
 
+def is_recalibrated(sample):
+    """Whether the qualities of a sample are recalibrated, which takes known variants of its organism."""
+    return SAMPLES[sample].organism in FOUND.known_sites
+
+
 def final_bam(sample, end=""):
     """The name of a sample's final alignments: recalibrated, or with duplicates marked where no variants are known."""
-    state = "recal" if SAMPLES[sample].organism in FOUND.known_sites else "markdup"
+    state = "recal" if is_recalibrated(sample) else "markdup"
     return f"<results>/align/{sample}/{sample}.{state}.bam{end}"
 
 
@@ -77,19 +82,11 @@ def alignment_benchmarks(wildcards):
     """What the steps of a sample took that take long."""
     sample = SAMPLES[wildcards.sample]
     of_lanes = ["trim_lane", "align_lane"] if TRIMMING else ["align_lane"]
-    of_sample = (
-        ["mark_duplicates", "learn_qualities", "recalibrate"]
-        if sample.organism in FOUND.known_sites
-        else ["mark_duplicates"]
-    )
+    of_sample = ["mark_duplicates", *(["learn_qualities", "recalibrate"] if is_recalibrated(sample.name) else [])]
+    lanes = [f"{sample.name}/{lane.name}" for lane in sample.lanes if lane.fq1]
     return [
-        *(
-            f"<benchmarks>/{step}/{sample.name}/{lane.name}.tsv"
-            for step in of_lanes
-            for lane in sample.lanes
-            if lane.fq1
-        ),
-        *(f"<benchmarks>/{step}/{sample.name}.tsv" for step in of_sample),
+        *expand("<benchmarks>/{step}/{lane}.tsv", step=of_lanes, lane=lanes),
+        *expand("<benchmarks>/{step}/{sample}.tsv", step=of_sample, sample=sample.name),
     ]
 
 

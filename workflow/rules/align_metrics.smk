@@ -113,7 +113,7 @@ rule record_alignment:
             "name": wildcards.sample,
             "organism": SAMPLES[wildcards.sample].organism,
             "lanes": len(SAMPLES[wildcards.sample].lanes),
-            "recalibrated": SAMPLES[wildcards.sample].organism in FOUND.known_sites,
+            "recalibrated": is_recalibrated(wildcards.sample),
         },
         limits={"warn": config["align"]["warn"], "fail": config["align"]["fail"]},
     script:

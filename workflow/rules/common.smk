@@ -61,7 +61,8 @@ IMAGES, image_problems = read_images(TOOLS, Path(SETTINGS["images"]) if "images"
 problems += image_problems
 # A job of a run that has been checked reads the same tables; to check them again would cost each of them time.
 CHECK = workflow.is_main_process
-LOOK_FOR_FILES = CHECK and workflow.storage_settings.default_storage_provider is None
+IN_STORAGE = workflow.storage_settings.default_storage_provider is not None
+LOOK_FOR_FILES = CHECK and not IN_STORAGE
 FOUND, genome_problems = read_genomes(
     Path(SETTINGS["organisms"]),
     Path(SETTINGS["lock"]),
@@ -113,7 +114,6 @@ FASTA = {"fasta": ".fa", "fai": ".fa.fai", "dict": ".dict"}
 BWA_INDEX = {end: f".{end}" for end in ("amb", "ann", "bwt", "pac", "sa")}
 QUANT_SAMPLES = [name for names in SAMPLES_OF.values() for name in names]
 ALIGN_SAMPLES = [sample.name for sample in SAMPLES.values() if "align" in sample.analyses]
-RECALIBRATED = [name for name in ALIGN_SAMPLES if SAMPLES[name].organism in FOUND.known_sites]
 
 
 wildcard_constraints:

@@ -33,6 +33,7 @@ rule index_hla:
         mem_mb=lambda wildcards, attempt: attempt * 2000,
     params:
         version=HLA["version"],
+        program_version=VERSIONS["hla"],
     script:
         "../scripts/hla_index_release.py"
 

@@ -140,7 +140,7 @@ def report_what_finished():
     if LOCKING or only_the_verdict:
         return
     logger.error(say(failed, failed_samples(existing(RECORDS))))
-    if workflow.storage_settings.default_storage_provider is None:
+    if not IN_STORAGE:
         page = unfinished_page()
         try:
             write_report(

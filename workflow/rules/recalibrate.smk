@@ -9,7 +9,7 @@ or, where no variants are known, {sample}.markdup.bam; CRAM of either where the 
 # GATK's own tools are there for laboratories whose procedures name them: the answers are the same, and take longer.
 GATK = config["align"]["recalibration"] == "gatk"
 RECALIBRATION_ENVIRONMENT = "../envs/gatk4.yaml" if GATK else "../envs/numpy.yaml"
-RECALIBRATION_IMAGE = image("gatk4") if GATK else image("pytximport")
+RECALIBRATION_IMAGE = image("gatk4") if GATK else image("pytximport")  # an image that has numpy
 
 
 rule merge_known_sites:
@@ -138,7 +138,7 @@ rule recalibrate:
         r"""
         exec &>{log:q}
         source "$FISHLADDER/workflow/scripts/align_step.sh"
-        mark_failed {input.tables:q} {output.bam:q} && mark_failed {input.tables:q} {output.checksum:q} && exit
+        mark_failed {input.tables:q} {output:q} && exit
         table={input.tables:q}/{wildcards.sample:q}.recal.table options=() quantized=({params.quantized})
         if [ {params.engine} = gatk ]; then
             for quality in "${{quantized[@]}}"; do
@@ -185,7 +185,7 @@ rule keep_qualities:
     shell:
         r"""
         exec &>{log:q}
-        mark_failed {input:q} {output.bam:q} && mark_failed {input:q} {output.checksum:q} && exit
+        mark_failed {input:q} {output:q} && exit
         samtools view --no-PG --bam --threads {threads} --output {output.bam:q} {input:q}/marked.bam
         md5sum <{output.bam:q} | cut -d ' ' -f 1 >{output.checksum:q}
         """
@@ -211,8 +211,7 @@ rule index_alignments:
     shell:
         r"""
         exec &>{log:q}
-        pass_on_no_result {input:q} {output:q}.failed && mark_failed {output:q}.failed {output:q} &&
-            rm -r {output:q}.failed && exit
+        repeat_no_result {input:q} {output:q} && exit
         samtools index -@ {threads} {input:q} {output:q}
         """
 
@@ -240,14 +239,7 @@ rule write_cram:
     shell:
         r"""
         exec &>{log:q}
-        scratch=$(mktemp -d {resources.tmpdir:q}/cram.XXXXXX)
-        trap 'rm -rf "$scratch"' EXIT
-        if pass_on_no_result {input.bam:q} "$scratch"; then
-            for file in {output:q}; do
-                mark_failed "$scratch" "$file"
-            done
-            exit
-        fi
+        repeat_no_result {input.bam:q} {output:q} && exit
         samtools view \
             --no-PG \
             --cram \

@@ -58,7 +58,9 @@ rule multiqc:
         ),
         lanes=lambda wildcards: trimmed_lanes(),
         qualities=lambda wildcards: expand(
-            "<results>/align/{sample}/{table}", sample=RECALIBRATED, table=["recalibration", "recalibrated"]
+            "<results>/align/{sample}/{table}",
+            sample=list(filter(is_recalibrated, ALIGN_SAMPLES)),
+            table=["recalibration", "recalibrated"],
         ),
     output:
         "<results>/report/multiqc.html",
@@ -121,6 +123,6 @@ rule judge_run:
         image("python")
     params:
         # Snakemake shows the log of a job that failed, but not where logs are in storage.
-        log_is_shown=workflow.storage_settings.default_storage_provider is None,
+        log_is_shown=not IN_STORAGE,
     script:
         "../scripts/judge_run.py"

@@ -4,7 +4,7 @@ import re
 
 READS_AGAIN = "Compare {files} with the checksums of who made the reads, fetch anew what differs, then run again."
 # The first row whose pattern is in the reason. Of reads: check_reads.py; of Salmon: sample_step.sh; of HLA types:
-# hla_type_sample.py; then whole jobs.
+# hla_type_sample.py; of alignments: align_step.sh, align.smk; of known variants: merge_sites.sh; then whole jobs.
 ADVICE = (
     (
         r"salmon was only able to assign",
@@ -23,12 +23,21 @@ ADVICE = (
         "Name FASTQ files in the table of samples; `samtools fastq` makes them from CRAM, and gzip packs them.",
     ),
     (r"is not gzip, though", "Rename the file without .gz if it is plain text; else fetch it anew. Then run again."),
-    (r"it was cut; bring the file again$|; bring the file again$", READS_AGAIN.format(files="the file")),
+    (r"; bring the file again$", READS_AGAIN.format(files="the file")),
     (
         r"no reads of HLA genes",
         "See that the files are of this sample, human and whole. An exome has such reads if its kit captures them.",
     ),
     (r"too short to type", "Take hla out of the sample's analyses; longer reads are needed for it."),
+    (
+        r"none of \d+ reads maps",
+        "Correct the organism in the table of samples. If it is right, search some of the reads for contamination.",
+    ),
+    (
+        r"name that as the organism|correct the sample in the table|"
+        r"take the file of the genome's assembly|name the contigs alike|take it out of known_sites",
+        "Do what the reason says, then run again: what has finished is not repeated.",
+    ),
     (r"`snakemake lock`", "Do what it says; organisms that are not named there are not affected."),
     (
         r"bad_alloc|MemoryError|Cannot allocate memory|\bKilled\b|OutOfMemory",

@@ -50,9 +50,11 @@ class Header:
     raw: bytes
 
     @property
-    def read_groups(self) -> list[dict[str, str]]:
+    def platform_units(self) -> dict[str, str]:
+        """The platform unit of each read group, by ID; the ID itself where it has none."""
         lines = [line.split("\t")[1:] for line in self.text.split("\n") if line.startswith("@RG\t")]
-        return [dict(field.split(":", 1) for field in fields) for fields in lines]
+        groups = [dict(field.split(":", 1) for field in fields) for fields in lines]
+        return {group["ID"]: group.get("PU", group["ID"]) for group in groups}
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from _hla_scan import KmerTable, reads_found
 # Chromosome 6 by its length in GRCh37, GRCh38 and T2T-CHM13; the genes lie within this region in all of them.
 CHROMOSOME_LENGTHS = {171_115_067: "GRCh37", 170_805_979: "GRCh38", 172_126_628: "T2T-CHM13"}
 REGION = (28_000_000, 34_000_000)
-SPARE = b"        "
+SPARE = b"        "  # k-mers are looked up by words of 8 bytes, the last of which reach over the end
 COMPLEMENT = bytes.maketrans(b"ACGTN", b"TGCAN")
 BATCH = 20_000
 

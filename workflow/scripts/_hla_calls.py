@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from _hla_evidence import FLOOR, Locus
 from _hla_genotypes import Posterior
-from _hla_release import fields
+from _hla_release import EXPRESSION, GAP, fields, two_fields
 
 ALIKE = 1.0  # log likelihood: alleles that differ by less fit equally well
 CALLED = 0.75  # the probability below which an allele is not called
@@ -85,11 +85,6 @@ def alone(locus: Locus, posterior: Posterior, row: int) -> float:
     return float(posterior.probability[np.isin(posterior.first, same) & np.isin(posterior.second, same)].sum())
 
 
-def two_fields(name: str) -> str:
-    """The two-field type of an allele, without the letter of its expression."""
-    return fields(name, 2).rstrip("ACLNQS")
-
-
 def alike(posterior: Posterior, row: int, partner: int, names: list[str]) -> list[str]:
     """The alleles that fit as well as this one beside its partner, this one first."""
     beside = np.where(
@@ -102,7 +97,7 @@ def alike(posterior: Posterior, row: int, partner: int, names: list[str]) -> lis
 
 def sort_key(name: str) -> list[int]:
     """Alleles sort by their fields as numbers."""
-    return [int(part.rstrip("ACLNQS")) for part in name.split("*")[1].split(":")]
+    return [int(part.rstrip(EXPRESSION)) for part in name.split("*")[1].split(":")]
 
 
 def common_name(name: str, ambiguity: list[str]) -> str:
@@ -111,8 +106,8 @@ def common_name(name: str, ambiguity: list[str]) -> str:
     if len(relatives) == 1:
         return name
     for count in (3, 2):
-        if len({fields(other, count).rstrip("ACLNQS") for other in relatives}) == 1:
-            return fields(name, count).rstrip("ACLNQS")
+        if len({fields(other, count).rstrip(EXPRESSION) for other in relatives}) == 1:
+            return fields(name, count).rstrip(EXPRESSION)
     return two_fields(name)
 
 
@@ -146,7 +141,7 @@ def find_misfits(locus: Locus, rows: tuple[int, int], fragments: np.ndarray) -> 
 def position_in_exon(gene, row: np.ndarray, column: int) -> int:
     """Which base of its exon a column is, counted from 1, in the first allele; a gap counts as the base before it."""
     start = int(np.flatnonzero(gene.exon_of == gene.exon_of[column])[0])
-    return int((row[start : column + 1] != 5).sum())
+    return int((row[start : column + 1] != GAP).sum())
 
 
 def find_third(locus: Locus, rows: tuple[int, int], explained: np.ndarray) -> dict | None:
@@ -186,7 +181,7 @@ def exon_depths(locus: Locus, rows: tuple[int, int], fragments: np.ndarray) -> l
     row = gene.rows(np.array(rows[:1]))[0]
     exons = []
     for exon in range(1, int(gene.exon_of.max()) + 1):
-        columns = np.flatnonzero((gene.exon_of == exon) & (row != 5))
+        columns = np.flatnonzero((gene.exon_of == exon) & (row != GAP))
         depth, *alleles = (table[columns].tolist() for table in tables)
         exons.append(
             {

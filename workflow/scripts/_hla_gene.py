@@ -6,10 +6,8 @@ Most alleles of a release are known in a few exons only. What is unknown is take
 from dataclasses import dataclass
 
 import numpy as np
-from _hla_release import GAP, UNKNOWN, Alignment
-
-TILE = 32  # columns
-EXON, BETWEEN = 1, 0
+from _hla_index import BETWEEN, EXON, TILE
+from _hla_release import EXPRESSION, GAP, UNKNOWN, Alignment
 
 
 @dataclass
@@ -27,9 +25,13 @@ class Gene:
         """The columns of a block, counted from 0."""
         return slice(int(self.ends[block - 1]) if block else 0, int(self.ends[block]))
 
+    def in_exon(self) -> np.ndarray:
+        """Whether each column lies in an exon."""
+        return np.repeat(self.kinds == EXON, np.diff(self.ends, prepend=0))
+
     def exon_columns(self) -> np.ndarray:
         """The columns that lie in exons."""
-        return np.flatnonzero(np.repeat(self.kinds == EXON, np.diff(self.ends, prepend=0)))
+        return np.flatnonzero(self.in_exon())
 
 
 def merge_gene(name: str, coding: Alignment | None, genes: Alignment | None, lender: Alignment | None = None) -> Gene:
@@ -148,7 +150,7 @@ def shared(names: list[str], some: np.ndarray, other_names: list[str], others: n
     numbers: dict[str, int] = {}
 
     def split(allele: str) -> list[int]:
-        parts = allele.split("*")[1].rstrip("ACLNQS").split(":")
+        parts = allele.split("*")[1].rstrip(EXPRESSION).split(":")
         return [numbers.setdefault(":".join(parts[: i + 1]), len(numbers)) if i < len(parts) else -1 for i in range(4)]
 
     left = np.array([split(names[i]) for i in some])

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 TYPED = ("A", "B", "C", "DRB1", "DRB3", "DRB4", "DRB5", "DQA1", "DQB1", "DPA1", "DPB1")
-TILE = 32
+TILE = 32  # columns
+EXON, BETWEEN = 1, 0  # kinds of blocks of columns
 FORMAT = 1
 
 
@@ -20,7 +21,7 @@ FORMAT = 1
 class IndexedGene:
     """A gene of the index.
 
-    `ends` and `kinds` (1 exon, 0 between) tell its blocks of columns; `filled`, alleles by blocks, what came from a
+    `ends` and `kinds` (EXON or BETWEEN) tell its blocks of columns; `filled`, alleles by blocks, what came from a
     relative; `haplotypes` (pieces by 32 codes), `first` (tiles + 1) and `which` (tiles by alleles) hold the sequences;
     alleles of the same number in `setting` are the same between exons.
     """
@@ -38,7 +39,7 @@ class IndexedGene:
     @cached_property
     def exon_of(self) -> np.ndarray:
         """The number of the exon that each column lies in, counted from 1, or 0."""
-        numbers = np.where(self.kinds == 1, np.cumsum(self.kinds), 0)
+        numbers = np.where(self.kinds == EXON, np.cumsum(self.kinds == EXON), 0)
         return np.repeat(numbers, np.diff(self.ends, prepend=0))
 
     @cached_property

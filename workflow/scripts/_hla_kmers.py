@@ -4,6 +4,7 @@ The two bits of a base are bits 1 and 2 of its letter: A 0, C 1, T 2, G 3; its c
 """
 
 import numpy as np
+from _hla_release import UNKNOWN
 
 K = 24
 CODE_BITS = np.array([0, 0, 1, 3, 2, 0], dtype=np.uint64)  # of the codes of alignments: unknown, A, C, G, T, gap
@@ -13,7 +14,7 @@ LOW_BITS = np.uint64(0x0303030303030303)
 def kmers_of(codes: np.ndarray, k: int = K) -> np.ndarray:
     """All k-mers of a sequence of codes without gaps; those with unknown bases are left out."""
     kmers = all_kmers(codes, k)
-    unknown = np.cumsum(np.concatenate([[0], codes == 0]))
+    unknown = np.cumsum(np.concatenate([[0], codes == UNKNOWN]))
     return kmers[unknown[k:] == unknown[: len(kmers)]] if len(kmers) else kmers
 
 

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import mappy
 import numpy as np
-from _hla_index import Index
+from _hla_index import EXON, Index
 from _hla_release import GAP
 
 CODE_OF = np.zeros(256, dtype=np.uint8)
@@ -50,7 +50,7 @@ class Panel:
         self.columns = [maps[start:end] for start, end in pairwise(starts)]
         self.codes = [CODE_OF[np.frombuffer(sequence.encode(), dtype=np.uint8)] for sequence in self.sequences]
         self.blocks = [index.gene(gene).block_of[found] for gene, found in zip(self.genes, self.columns, strict=True)]
-        self.exons = {gene: index.gene(gene).kinds == 1 for gene in set(self.genes)}
+        self.exons = {gene: index.gene(gene).kinds == EXON for gene in set(self.genes)}
         self.gaps = {gene: {tuple(run) for run in index.array(f"{gene}/gaps").tolist()} for gene in set(self.genes)}
         # A mapper drops what covers a read in part beside what covers it whole: genes that are known in exons only, and
         # not what lies between, are mapped to by themselves.

@@ -6,7 +6,8 @@ from typing import Any
 
 from _hla_reviews import APPROVED, EDITED, INVALID, OUTDATED, Review, call_of
 from _hla_types import CONFIDENT, flags_of, in_doubt
-from _report_page import DASH, Cell, Column, Table
+from _report_page import Cell, Column, Table
+from _report_values import DASH
 from markupsafe import Markup, escape
 
 DOUBTFUL = 0.5  # a confidence below this is marked as bad

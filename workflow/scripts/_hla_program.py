@@ -15,7 +15,7 @@ import pulp
 # How well an allele must fit a fragment, as log likelihood, for each level: no difference, a doubtful one, a clear one.
 LEVELS = (-2.0, -5.0, -10.0)
 SECOND = 0.02  # what a second allele must explain, as a share of what the locus' fragments weigh
-SOLVERS = {"cbc": ("PULP_CBC_CMD", "COIN_CMD"), "highs": ("HiGHS_CMD", "HiGHS"), "glpk": ("GLPK_CMD",)}
+SOLVERS = {"cbc": ("PULP_CBC_CMD", "COIN_CMD"), "highs": ("HiGHS_CMD", "HiGHS")}
 
 
 @dataclass

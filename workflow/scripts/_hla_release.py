@@ -16,6 +16,7 @@ import numpy as np
 from _log import InputError
 
 UNKNOWN, GAP = 0, 5
+EXPRESSION = "ACLNQS"  # letters at the end of an allele's name
 CODES = np.full(256, 255, dtype=np.uint8)
 CODES[[ord(letter) for letter in "*ACGT."]] = range(6)
 CODES[[ord(letter) for letter in "acgtN"]] = 1, 2, 3, 4, UNKNOWN
@@ -164,3 +165,8 @@ def fields(name: str, count: int) -> str:
     """The first fields of an allele's name: A*02:01:01:02L in two is A*02:01; a letter stays with the whole name."""
     parts = name.split(":")
     return ":".join(parts[:count]) if len(parts) > count else name
+
+
+def two_fields(name: str) -> str:
+    """The two-field type of an allele, without the letter of its expression."""
+    return fields(name, 2).rstrip(EXPRESSION)

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from _bam_blocks import N
 
 KNOWN = 8  # added to the code of a base
 EDGE = 1 << 16  # bases around a contig, so that a window over a clipped read stays within
-CODE_OF = bytes(b"ACGTN".find(bytes([letter]).upper()) % 5 for letter in range(256))  # whatever is not found is N
-SHORT = 16  # bases
+CODE_OF = bytes(b"ACGTN".find(bytes([letter]).upper()) % (N + 1) for letter in range(256))  # whatever is not found is N
+SHORT = 16  # bases: sites of fewer are marked many at a time
 END = re.compile(rb"(?:^|;)END=(\d+)")
 
 
@@ -83,7 +84,7 @@ class Reference:
         with self.fasta.open("rb") as file:
             file.seek(offset)
             lines = file.read(bases // bases_a_line * bytes_a_line + bases % bases_a_line)
-        codes = np.full(bases + 2 * EDGE, CODE_OF[0], np.uint8)
+        codes = np.full(bases + 2 * EDGE, N, np.uint8)
         codes[EDGE : EDGE + bases] = np.frombuffer(lines.translate(CODE_OF, b"\r\n"), np.uint8)
         # Sites pair up by rank: that covers the same bases.
         size = sites.last - sites.first

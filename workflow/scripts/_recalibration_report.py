@@ -41,7 +41,7 @@ FORMATS = {
 Row = tuple[str, ...]
 
 
-def write_report(path: Path, counts: Mapping[str, Counts]) -> None:
+def write_gatk_report(path: Path, counts: Mapping[str, Counts]) -> None:
     """Write the counts of read groups, by platform unit (or ID), with the qualities that follow of them."""
     counts = {name: counts[name] for name in sorted(counts) if counts[name].by_quality[:, 0].any()}
     longest = max([LONGEST, *(found.cycles.shape[1] - 1 for found in counts.values())])
@@ -59,7 +59,7 @@ def write_report(path: Path, counts: Mapping[str, Counts]) -> None:
         ),
         "RecalTable2:": (
             "ReadGroup QualityScore CovariateValue CovariateName EventType EmpiricalQuality Observations Errors",
-            [row for name, found in counts.items() for row in sorted(covariate_rows(name, found), key=by_quality)],
+            [row for name, found in counts.items() for row in sorted(covariate_rows(name, found), key=quality_first)],
         ),
     }
     with path.open("w") as report:
@@ -110,7 +110,7 @@ def covariate_rows(name: str, counts: Counts) -> Iterator[Row]:
             yield name, str(quality), LETTERS[before] + LETTERS[base], "Context", "M", *found
 
 
-def by_quality(row: Row) -> tuple[int, Row]:
+def quality_first(row: Row) -> tuple[int, Row]:
     return int(row[1]), row
 
 
@@ -153,7 +153,7 @@ def quality_of(error: float) -> int:
     return min(max(math.floor(-10 * math.log10(error) + 0.5), 1), HIGHEST) if error else HIGHEST
 
 
-def read_report(path: Path) -> dict[str, tuple[Counts, float]]:
+def read_gatk_report(path: Path) -> dict[str, tuple[Counts, float]]:
     """Read each read group's counts and mean reported quality; raise ValueError where this is no such report."""
     lines = path.read_text().split("\n")
     if not lines[0].startswith("#:GATKReport.v1"):

@@ -1,26 +1,17 @@
 """HLA types on the front page of a run."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from _report_page import DASH, Cell, Column, Table
-from _report_values import Record, amount, is_number, of, plain
-
-DONE = ("approved", "edited")
-
-
-def loci_in_doubt(sample: Record) -> list[str]:
-    """The loci whose HLA types a person should look at, and has not approved or edited."""
-    types = of("types", sample)
-    return [
-        str(locus)
-        for locus, found in (types.items() if isinstance(types, Mapping) else ())
-        if of("in_doubt", found) and of("state", of("review", found)) not in DONE
-    ]
+from _hla_reviews import EDITED, INVALID, OUTDATED
+from _hla_types import loci_in_doubt
+from _report_page import Cell, Column, Table
+from _report_status import status_cell
+from _report_values import DASH, Record, amount, is_number, of, plain
 
 
-def hla_table(samples: Sequence[Record], status_cell: Callable[[Record], Cell]) -> Table:
+def hla_table(samples: Sequence[Record]) -> Table:
     """HLA types, a sample a row; the sample's name leads to its own page."""
     loci = list(dict.fromkeys(str(locus) for sample in samples for locus in of("types", sample) or {}))
     return Table(
@@ -39,21 +30,21 @@ def hla_table(samples: Sequence[Record], status_cell: Callable[[Record], Cell]) 
             Column("Seconds", number=True),
             Column("Memory MB", number=True),
         ),
-        [hla_row(sample, loci, status_cell(sample)) for sample in samples],
+        [hla_row(sample, loci) for sample in samples],
     )
 
 
-def hla_row(sample: Record, loci: Sequence[str], status: Cell) -> list[Cell]:
+def hla_row(sample: Record, loci: Sequence[str]) -> list[Cell]:
     types = of("types", sample) or {}
     page = of("report", sample)
     states = Counter(of("state", of("review", found)) for found in types.values())
     reviewed = "; ".join(f"{state} {count}" for state, count in sorted(states.items(), key=str) if state)
     return [
         Cell(plain(of("sample", sample)), href=f"../{page}" if page else ""),
-        status,
+        status_cell(sample),
         Cell(", ".join(loci_in_doubt(sample)) or DASH, kind="text"),
         *(type_cell(locus, of(locus, types)) for locus in loci),
-        Cell(reviewed or DASH, kind="bad" if states["out of date"] or states["invalid"] else ""),
+        Cell(reviewed or DASH, kind="bad" if states[OUTDATED] or states[INVALID] else ""),
         Cell(plain(of("release", sample))),
         Cell(amount(of("reads", sample))),
         Cell(amount(of("seconds", sample), 0)),
@@ -64,7 +55,7 @@ def hla_row(sample: Record, loci: Sequence[str], status: Cell) -> list[Cell]:
 def type_cell(locus: str, found: Any) -> Cell:
     """The type that stands, without the locus: that of a reviewer's edit, else the call."""
     review = of("review", found)
-    if of("state", review) == "edited":
+    if of("state", review) == EDITED:
         names = [of("allele1", review), of("allele2", review)]
     else:
         names = of("two_field", found) or []

@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
+from _report_values import DASH
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
-
-DASH = "–"
 
 # A browser lays out this many rows at once; a longer table keeps the others as data, for its filter.
 ROWS_AT_ONCE = 200

@@ -7,27 +7,12 @@ from typing import Any
 
 from _advice import advise
 from _failed_jobs import FailedJob
-from _report_hla import loci_in_doubt
-from _report_page import DASH, Cell, Column, Table
-from _report_values import Record, amount, megabytes, numbers, of, plain, span, tally
-
-PASSED, FAILED, UNFINISHED = "passed", "failed", "not finished"
-CHECK, CHECK_TYPES = "check library", "check types"
-WORST_FIRST = (FAILED, UNFINISHED, CHECK, CHECK_TYPES, PASSED)
+from _report_page import Cell, Column, Table
+from _report_status import status_cell
+from _report_values import DASH, Record, amount, megabytes, numbers, of, plain, span, tally
 
 
-def status(sample: Record) -> str:
-    success = of("success", sample)
-    if success is None:
-        return UNFINISHED
-    if not success:
-        return FAILED
-    if loci_in_doubt(sample):
-        return CHECK_TYPES
-    return CHECK if of("agrees", of("library_type", sample)) is False else PASSED
-
-
-def failures(samples: Sequence[Record], logs: Mapping[str, str]) -> Table:
+def failed_sample_table(samples: Sequence[Record], logs: Mapping[str, str]) -> Table:
     """Return the failed samples with the reason and what to do."""
     return Table(
         "failed",
@@ -87,7 +72,7 @@ def sample_table(samples: Sequence[Record]) -> Table:
         [
             [
                 Cell(plain(of("sample", sample))),
-                status_cell(status(sample)),
+                status_cell(sample),
                 Cell(plain(of("organism", sample)), kind="text"),
                 Cell(amount(of("reads", sample))),
                 Cell(amount(of("mean_read_length", sample), 1)),
@@ -127,7 +112,7 @@ def alignment_table(samples: Sequence[Record]) -> Table:
         [
             [
                 Cell(plain(of("sample", sample))),
-                status_cell(status(sample)),
+                status_cell(sample),
                 quality_cell(sample),
                 Cell(plain(of("organism", sample)), kind="text"),
                 Cell(amount(of("lanes", sample))),
@@ -150,10 +135,6 @@ def quality_cell(sample: Record) -> Cell:
     found = of("quality", sample)
     kind = {"pass": "good", "warn": "warn", "fail": "bad"}.get(str(found), "")
     return Cell(plain(found), kind=kind, hint="; ".join(of("quality_reasons", sample) or ()))
-
-
-def status_cell(found: str) -> Cell:
-    return Cell(found, kind={PASSED: "good", FAILED: "bad"}.get(found, "warn"))
 
 
 def library_cell(library: Any) -> Cell:

@@ -4,8 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from _report_page import DASH
-
+DASH = "–"
 Record = Mapping[str, Any]
 
 

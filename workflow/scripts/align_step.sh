@@ -30,6 +30,11 @@ patterned() {
     [[ ${instrument##*|} =~ ^(ST-)?([JKE][0-9]{5}|A[0-9]{5}|VH[0-9]{5}|LH[0-9]{5}|FS[0-9]{8})$ ]]
 }
 
+# optical_distance READ: how many pixels apart two clusters may be one that was seen twice, as Picard's manual has it
+optical_distance() {
+    if patterned "$1"; then echo 2500; else echo 100; fi
+}
+
 # contig_problem HEADER FAI NAME: prints what is wrong with the contigs of an aligned file, nothing where they are those of
 # the reference, in its order
 contig_problem() {

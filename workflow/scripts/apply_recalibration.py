@@ -14,23 +14,22 @@ import numpy as np
 from _bam_blocks import Block, read_ahead, read_blocks, read_groups_of, read_header, restore_original_qualities
 from _bgzf import BgzfWriter, open_bgzf
 from _covariates import Reads, split_reads
-from _recalibration_report import read_report
+from _recalibration_report import read_gatk_report
 from _recalibration_table import Recalibration, static_mapping
-from count_covariates import units_of
 
 
 class Corrector:
     """Corrects the qualities of records in place. A read group that the table lacks keeps its qualities."""
 
     def __init__(self, units: dict[str, str], table: Path, static: list[int]) -> None:
-        found = read_report(table)
+        found = read_gatk_report(table)
         names = [name for name, unit in units.items() if unit in found]
         self.places = {name: place for place, name in enumerate(names)}
         self.of_group = [Recalibration(*found[units[name]]) for name in names]
         self.mapping = static_mapping(static)
-        self.lookup = cache(self.lookup)
+        self.lookup = cache(self.make_lookup)
 
-    def lookup(self, group: int, cycles: int, second: bool, reverse: bool) -> np.ndarray:
+    def make_lookup(self, group: int, cycles: int, second: bool, reverse: bool) -> np.ndarray:
         return self.of_group[group].lookup(cycles, second, reverse, self.mapping)
 
     def correct(self, block: Block) -> None:
@@ -57,7 +56,7 @@ def correct_file(bam: Path, table: Path, static: list[int], output: Path) -> str
     """Returns the MD5 of the file that it writes."""
     with open_bgzf(bam) as source, BgzfWriter(output) as target:
         header = read_header(source)
-        corrector = Corrector(units_of(header), table, static)
+        corrector = Corrector(header.platform_units, table, static)
         with ThreadPoolExecutor(1) as writer:
             written = writer.submit(target.write, header.raw)
             for block in read_ahead(read_blocks(source)):

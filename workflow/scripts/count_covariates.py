@@ -14,7 +14,6 @@ from typing import BinaryIO
 import numpy as np
 from _bam_blocks import (
     Block,
-    Header,
     N,
     read_ahead,
     read_blocks,
@@ -26,14 +25,14 @@ from _bgzf import open_bgzf
 from _covariates import LOWEST, QUALITIES, Reads, split_reads
 from _known_sites import KNOWN, Reference, read_sites
 from _mismatches import align_reads, choose_reads, match_indels, match_plain, take
-from _recalibration_report import write_report
+from _recalibration_report import write_gatk_report
 from _recalibration_table import Counts
 
 
 def count_file(stream: BinaryIO, reference: Reference) -> dict[str, Counts]:
     """The counts of each read group of a BAM file sorted by coordinate, by platform unit (or ID)."""
     header = read_header(stream)
-    units = units_of(header)
+    units = header.platform_units
     counts = {unit: Counts() for unit in units.values()}
     by_group = [counts[unit] for unit in units.values()]
     places = {name: place for place, name in enumerate(units)}
@@ -44,11 +43,6 @@ def count_file(stream: BinaryIO, reference: Reference) -> dict[str, Counts]:
         for reads, codes in matched(block, groups, contigs, reference):
             count_reads(reads, codes, by_group[reads.group])
     return counts
-
-
-def units_of(header: Header) -> dict[str, str]:
-    """The platform unit of each read group, by ID; the ID itself where it has none."""
-    return {group["ID"]: group.get("PU", group["ID"]) for group in header.read_groups}
 
 
 def matched(
@@ -90,7 +84,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with open_bgzf(arguments.bam) as stream:
         counts = count_file(stream, Reference(arguments.reference, read_sites(arguments.known)))
-    write_report(arguments.table, counts)
+    write_gatk_report(arguments.table, counts)
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import numpy as np
-from _hla_gene import BETWEEN, EXON, TILE, Gene, distances, distinct_rows, exons_of, fill_gene, merge_gene
-from _hla_index import FORMAT, TYPED
+from _hla_gene import Gene, distances, distinct_rows, exons_of, fill_gene, merge_gene
+from _hla_index import BETWEEN, EXON, FORMAT, TILE, TYPED
 from _hla_kmers import K, all_kmers, kmers_of, reverse_complements
 from _hla_release import GAP, UNKNOWN, Release, read_groups, read_release
 from _hla_sequences import read_unaligned
@@ -55,6 +55,7 @@ def tile_gene(gene: Gene) -> dict[str, np.ndarray]:
         found, inverse = distinct_rows(rows[:, start : start + TILE])
         pieces.append(found)
         which.append(inverse.astype(np.uint16))
+    _, setting = distinct_rows(gene.rows[:, ~gene.in_exon()])
     return {
         "names": as_text(gene.names),
         "ends": np.asarray(gene.ends, dtype=np.int32),
@@ -64,9 +65,7 @@ def tile_gene(gene: Gene) -> dict[str, np.ndarray]:
         "first": np.cumsum([0, *(len(piece) for piece in pieces)]).astype(np.int32),
         "which": np.stack(which),
         "gaps": gap_runs(gene),
-        "setting": distinct_rows(gene.rows[:, np.repeat(gene.kinds == BETWEEN, np.diff(gene.ends, prepend=0))])[
-            1
-        ].astype(np.uint16),
+        "setting": setting.astype(np.uint16),
     }
 
 
@@ -133,8 +132,7 @@ def columns_to_map(gene: Gene, repeats: np.ndarray) -> np.ndarray:
         repeated[period:] |= kmers[period:] == kmers[:-period]
     window = np.convolve(np.pad(repeated, (0, REPEAT_K - 1)), np.ones(REPEAT_WINDOW), mode="same")
     near[bases[window >= REPEAT_SHARE * REPEAT_WINDOW]] = False
-    exon = np.repeat(gene.kinds == EXON, np.diff(gene.ends, prepend=0))
-    return near | exon
+    return near | gene.in_exon()
 
 
 def find_repeats(release: Release) -> np.ndarray:

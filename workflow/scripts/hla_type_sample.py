@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-from _hla_index import TYPED, Index
+from _hla_index import Index
 from _hla_loci import NoTypes, read_ciwd, type_loci
 from _hla_map import Panel, place_reads
 from _hla_table import write_types
@@ -39,8 +39,8 @@ def type_sample(fished: Path, index: Index, ciwd: dict[str, str], settings: dict
         raise ValueError(
             f"{fished} was fished with release {told['release']}, the index is of {index.release}; fish again"
         )
+    check_fished(told)
     names, reads, share = read_fished(fished / "reads.fastq.gz", settings["max_reads"])
-    refuse(told)
     numbers: dict[str, int] = {}
     fragment_of = np.array([numbers.setdefault(name, len(numbers)) for name in names], dtype=np.int64)
     placements = place_reads(Panel(index), reads)
@@ -66,7 +66,7 @@ def type_sample(fished: Path, index: Index, ciwd: dict[str, str], settings: dict
     return found
 
 
-def refuse(told: dict) -> None:
+def check_fished(told: dict) -> None:
     """Raise NoTypes where the fished reads are too few or too short to be looked at."""
     if told["mean_read_length"] < SHORTEST:
         raise NoTypes(f"reads of {told['mean_read_length']:.0f} bases are too short to type; 36 or more are needed")
@@ -86,14 +86,6 @@ def fail(reason: str, output: Path, types: Path) -> None:
 
 def main(sample: str, fished: Path, index: Path, ciwd: Path | None, settings: dict, output: Path, types: Path) -> None:
     start = datetime.now(UTC).isoformat(timespec="seconds")
-    settings = {
-        "solver": "cbc",
-        "time_limit": 60,
-        "gap": 0,
-        "solutions": 5,
-        "max_reads": 150_000,
-        "loci": list(TYPED),
-    } | settings
     if (fished / "failed.txt").exists():
         fail((fished / "failed.txt").read_text().strip(), output, types)
         return
@@ -106,7 +98,7 @@ def main(sample: str, fished: Path, index: Path, ciwd: Path | None, settings: di
     told = {
         "sample": sample,
         "release": opened.release,
-        "program_version": settings.get("program_version", ""),
+        "program_version": settings["program_version"],
         "start": start,
         "settings": {key: value for key, value in settings.items() if key != "program_version"},
     } | found

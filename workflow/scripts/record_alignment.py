@@ -2,12 +2,11 @@
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 
 from _log import log_to
 from _picard import number, read_metrics
-from record_sample import steps_of
+from _record import common_record, why_failed
 
 # The depths (bases) for which the share of the genome is told.
 DEPTHS = (1, 10, 20, 30)
@@ -94,10 +93,9 @@ def record(
 ) -> dict:
     """Put together the record. `lanes`: what check_lane found; `folders`: duplicates, metrics, depth."""
     name = sample["name"]
-    failed = folders["depth"] / "failed.txt"
-    reason = failed.read_text().strip() if failed.exists() else None
+    reason = why_failed(folders["depth"])
     checked = [json.loads((lane / "reads.json").read_text()) for lane in lanes]
-    steps = steps_of(benchmarks)
+    start = min((one["start"] for one in checked), default=None)
     measures: dict = {}
     if reason is None:
         measures |= alignment_measures(folders["metrics"], name)
@@ -105,23 +103,13 @@ def record(
         measures |= depth_measures(folders["depth"], name)
     quality, why = grade(measures, limits["warn"], limits["fail"]) if measures else (None, [])
     return {
-        "sample": name,
-        "organism": sample["organism"],
-        "analysis": "align",
-        "success": reason is None,
-        "failed_step": reason and reason.partition(":")[0],
-        "reason": reason and reason.partition(": ")[2],
-        "start": min((one["start"] for one in checked), default=None),
-        "end": datetime.now(UTC).isoformat(timespec="seconds"),
-        "seconds": round(sum(step["seconds"] for step in steps), 2),
-        "peak_memory_mb": max((step["peak_memory_mb"] for step in steps if step["peak_memory_mb"]), default=None),
+        **common_record(name, sample["organism"], "align", reason, start, benchmarks),
         "lanes": sample["lanes"],
         "reads": sum(one["reads"] for one in checked) if checked and all("reads" in one for one in checked) else None,
         "recalibrated": sample["recalibrated"],
         "quality": quality,
         "quality_reasons": why,
         **measures,
-        "steps": steps,
     }
 
 

@@ -1,12 +1,11 @@
 """The processing record of one sample: what was done, with what, how it ended, and what it took."""
 
-import csv
 import json
 import re
-from datetime import UTC, datetime
 from pathlib import Path
 
 from _log import log_to
+from _record import common_record, why_failed
 
 UNSTRANDED = 0.3  # at least this share of the fragments lies the other way, as Salmon has it
 INDEX_K = re.compile(r"\.k(\d+)\.tar\.gz$")
@@ -34,40 +33,14 @@ def quantification(salmon: Path) -> dict:
     return {"mapping_rate": meta["percent_mapped"], "mapped": meta["num_mapped"], "processed": meta["num_processed"]}
 
 
-def took(benchmark: Path) -> tuple[float, float | None]:
-    """Seconds and peak memory (MB) of a job, from Snakemake's benchmark file; None for a job too short to measure."""
-    with benchmark.open() as rows:
-        row = next(csv.DictReader(rows, delimiter="\t"))
-    return float(row["s"]), None if row["max_rss"] in ("-", "NA") else float(row["max_rss"])
-
-
-def steps_of(benchmarks: list[Path]) -> list[dict]:
-    steps = []
-    for path in benchmarks:
-        seconds, memory = took(path)
-        steps.append({"step": path.parent.name, "seconds": seconds, "peak_memory_mb": memory})
-    return steps
-
-
 def record(sample: dict, reads: Path, fastp: Path | None, salmon: Path, benchmarks: list[Path]) -> dict:
     """Put together the record of a sample."""
     checked = json.loads((reads / "reads.json").read_text())
-    failed = salmon / "failed.txt"
-    reason = failed.read_text().strip() if failed.exists() else None
-    steps = steps_of(benchmarks)
+    reason = why_failed(salmon)
     used = salmon / "index.txt"
     index = used.read_text().strip() if used.exists() else None
     return {
-        "sample": sample["name"],
-        "organism": sample["organism"],
-        "analysis": "quant",
-        "success": reason is None,
-        "failed_step": reason and reason.partition(":")[0],
-        "reason": reason and reason.partition(": ")[2],
-        "start": checked["start"],
-        "end": datetime.now(UTC).isoformat(timespec="seconds"),
-        "seconds": round(sum(step["seconds"] for step in steps), 2),
-        "peak_memory_mb": max((step["peak_memory_mb"] for step in steps if step["peak_memory_mb"]), default=None),
+        **common_record(sample["name"], sample["organism"], "quant", reason, checked["start"], benchmarks),
         "reads": checked.get("reads"),
         "mean_read_length": checked.get("mean_read_length"),
         "k": index and int(INDEX_K.search(index)[1]),
@@ -75,7 +48,6 @@ def record(sample: dict, reads: Path, fastp: Path | None, salmon: Path, benchmar
         **(quantification(salmon) if reason is None else {}),
         "library_type": library_type(sample["library_type"], salmon) if reason is None else None,
         "versions": versions(fastp, salmon),
-        "steps": steps,
     }
 
 

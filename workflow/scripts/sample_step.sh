@@ -22,17 +22,39 @@ pass_on_failure() {
     [ -e "$earlier/failed.txt" ] && fail_sample "$(cat "$earlier/failed.txt")" "$@"
 }
 
-# pass_on_no_result FILE DIRECTORY...: true where FILE says that its sample failed (mark_failed), and why
+# mark_failed DIRECTORY FILE...: true where the step that fills DIRECTORY failed; each FILE then says so, and holds no result
+mark_failed() {
+    local directory=$1 file
+    shift
+    [ -e "$directory/failed.txt" ] || return
+    for file in "$@"; do
+        printf '# no result: %s\n' "$(cat "$directory/failed.txt")" >"$file"
+    done
+}
+
+# why_no_result FILE: why FILE holds no result, where it says so (mark_failed); nothing where it holds one
+why_no_result() {
+    local LC_ALL=C
+    head -c 4000 "$1" | tr -d '\0' | sed -n '1s/^# no result: //p'
+}
+
+# pass_on_no_result EARLIER DIRECTORY...: true where the file EARLIER says that its sample failed; the reason is passed on
 pass_on_no_result() {
-    local LC_ALL=C reason
-    reason=$(head -c 4000 "$1" | tr -d '\0' | sed -n '1s/^# no result: //p')
+    local reason
+    reason=$(why_no_result "$1")
     shift
     [ -n "$reason" ] && fail_sample "$reason" "$@"
 }
 
-# mark_failed DIRECTORY FILE: true where the step that fills DIRECTORY failed; FILE then says so, and holds no result
-mark_failed() {
-    [ -e "$1/failed.txt" ] && printf '# no result: %s\n' "$(cat "$1/failed.txt")" >"$2"
+# repeat_no_result EARLIER FILE...: true where the file EARLIER says that its sample failed; each FILE then says so as well
+repeat_no_result() {
+    local reason file
+    reason=$(why_no_result "$1")
+    shift
+    [ -n "$reason" ] || return
+    for file in "$@"; do
+        printf '# no result: %s\n' "$reason" >"$file"
+    done
 }
 
 # step_failed CODE STEP LOG DIRECTORY...: after a command that failed with CODE. Only what Salmon says of the reads

@@ -9,6 +9,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from _hla_types import loci_in_doubt
 from _log import log_to
 
 # MultiQC draws a longer table as a plot without text (max_table_rows); report/index.html has all samples.
@@ -78,10 +79,6 @@ def hla_section(records: Iterable[Mapping[str, Any]]) -> str:
         for record in ordered[:MOST_ROWS]
     ]
     return section(header, ["Sample", "To look at", "Lowest confidence", *loci], rows)
-
-
-def loci_in_doubt(record: Mapping[str, Any]) -> list[str]:
-    return [locus for locus, one in record["types"].items() if one["in_doubt"]]
 
 
 def section(header: Mapping[str, Any], columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:

@@ -2,14 +2,13 @@
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from _hla_reviews import APPROVED, EDITED, INVALID, OUTDATED, Review, call_of, judge
-from _hla_types import flags_of, in_doubt, read_types
+from _hla_types import flags_of, in_doubt, loci_in_doubt, read_types
 from _log import log_to
-from record_sample import steps_of
+from _record import common_record
 
 
 def judge_all(
@@ -28,18 +27,8 @@ def record(
     benchmarks: list[Path],
 ) -> dict:
     """Put together the record of a sample, in the form that every analysis has."""
-    steps = steps_of(benchmarks)
     return {
-        "sample": sample,
-        "organism": "homo_sapiens",
-        "analysis": "hla",
-        "success": not reason,
-        "failed_step": reason.partition(": ")[0] or None,
-        "reason": reason.partition(": ")[2] or None,
-        "start": fished.get("start"),
-        "end": datetime.now(UTC).isoformat(timespec="seconds"),
-        "seconds": round(sum(step["seconds"] for step in steps), 2),
-        "peak_memory_mb": max((step["peak_memory_mb"] for step in steps if step["peak_memory_mb"]), default=None),
+        **common_record(sample, "homo_sapiens", "hla", reason or None, fished.get("start"), benchmarks),
         "reads": fished.get("reads"),
         "mean_read_length": fished.get("mean_read_length"),
         "hla_reads": fished.get("fished"),
@@ -47,7 +36,6 @@ def record(
         "report": f"hla/{sample}/report.html",
         "types": {row["locus"]: type_record(row, reviews[row["locus"]]) for row in rows},
         "versions": {"fishladder hla": rows[0]["program_version"]} if rows else {},
-        "steps": steps,
     }
 
 
@@ -75,8 +63,9 @@ def page(
     from _hla_page import evidence_facts, locus_section, types_table
     from _report_page import render_page
 
-    doubtful = [row["locus"] for row in rows if in_doubt(row)]
+    doubtful = loci_in_doubt(made)
     states = [review.state for review in reviews.values()]
+    reviewed, to_renew = (sum(map(states.count, which)) for which in ((APPROVED, EDITED), (OUTDATED, INVALID)))
     return render_page(
         "hla_report.html.jinja",
         sample=sample,
@@ -84,9 +73,9 @@ def page(
         headline=[
             (str(len(rows)), "loci typed", ""),
             (str(len(doubtful)), "to look at", "warn" if doubtful else "good"),
-            (str(states.count(APPROVED) + states.count(EDITED)), "approved or edited", ""),
-            (str(states.count(OUTDATED) + states.count(INVALID)), "reviews to renew", "warn"),
-        ][: None if OUTDATED in states or INVALID in states else 3],
+            (str(reviewed), "approved or edited", ""),
+            *([(str(to_renew), "reviews to renew", "warn")] if to_renew else []),
+        ],
         types=types_table(rows, reviews),
         sections=[
             locus_section(row, evidence.get("loci", {}).get(row["locus"], {}), reviews[row["locus"]]) for row in rows

@@ -9,29 +9,21 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 from _failed_jobs import FailedJob
 from _log import log_to
 from _report_hla import hla_table
-from _report_page import DASH, Table, render_page
+from _report_page import Table, render_page
+from _report_status import CHECK, CHECK_TYPES, FAILED, PASSED, UNFINISHED, WORST_FIRST, status
 from _report_tables import (
-    CHECK,
-    CHECK_TYPES,
-    FAILED,
-    PASSED,
-    UNFINISHED,
-    WORST_FIRST,
     alignment_table,
     failed_job_table,
-    failures,
+    failed_sample_table,
     index_table,
     organism_table,
     sample_table,
-    status,
-    status_cell,
 )
-from _report_values import Record, flatten, moment, numbers, of, plain, texts
+from _report_values import DASH, Record, flatten, moment, numbers, of, plain, texts
 
 
 def write_report(
@@ -112,15 +104,9 @@ def render(
 ) -> str:
     """Return the page; a key that a record lacks is shown as a dash. `failed` maps jobs to links to their logs."""
     run, logs, failed = run or {}, logs or {}, failed or {}
-    recorded = {(str(of("analysis", sample)), str(of("sample", sample))) for sample in samples}
-    missing = [
-        {"sample": name, "organism": organism, "analysis": analysis}
-        for analysis, of_samples in (wanted or {}).items()
-        for name, organism in of_samples.items()
-        if (analysis, name) not in recorded
-    ]
     ordered = sorted(
-        [*samples, *missing], key=lambda sample: (WORST_FIRST.index(status(sample)), str(of("sample", sample)))
+        [*samples, *missing(samples, wanted or {})],
+        key=lambda sample: (WORST_FIRST.index(status(sample)), str(of("sample", sample))),
     )
     worst: dict[str, str] = {}  # of a sample's analyses
     for sample in ordered:
@@ -136,7 +122,7 @@ def render(
             table
             for table in (
                 failed_job_table(failed, {job: link for job, link in failed.items() if link}),
-                failures([sample for sample in ordered if status(sample) == FAILED], logs),
+                failed_sample_table([sample for sample in ordered if status(sample) == FAILED], logs),
             )
             if table.rows
         ],
@@ -145,12 +131,23 @@ def render(
     )
 
 
+def missing(samples: Iterable[Record], wanted: Mapping[str, Mapping[str, str]]) -> list[Record]:
+    """Return a record each, without an end, of what is wanted and has none."""
+    recorded = {(str(of("analysis", sample)), str(of("sample", sample))) for sample in samples}
+    return [
+        {"sample": name, "organism": organism, "analysis": analysis}
+        for analysis, of_samples in wanted.items()
+        for name, organism in of_samples.items()
+        if (analysis, name) not in recorded
+    ]
+
+
 def tables(ordered: Sequence[Record], annotations: Sequence[Record], indices: Sequence[Record]) -> list[Table]:
     """Return the tables of the analyses that the run has."""
     typed = [sample for sample in ordered if of("analysis", sample) == "hla"]
     aligned = [sample for sample in ordered if of("analysis", sample) == "align"]
     others = [sample for sample in ordered if of("analysis", sample) not in ("align", "hla")]
-    shown = [hla_table(typed, lambda sample: status_cell(status(sample)))] if typed else []
+    shown = [hla_table(typed)] if typed else []
     if aligned:
         shown.append(alignment_table(aligned))
     if others or annotations or indices or not (typed or aligned):
@@ -199,26 +196,15 @@ def facts(run: Record, samples: Sequence[Record]) -> list[tuple[str, str]]:
     ]
 
 
-def main(inputs: Any, params: Any, output: str) -> None:
-    """Write the page of a rule: inputs records, annotation_reports, index_records; params as of `write_report`."""
-
-    def paths(name: str) -> list[Path]:
-        found = inputs.get(name, [])
-        return [Path(found)] if isinstance(found, str) else list(map(Path, found))
-
-    logs = params.get("logs")
-    write_report(
-        paths("records"),
-        paths("annotation_reports"),
-        paths("index_records"),
-        Path(output),
-        run=params.get("run"),
-        wanted=params.get("wanted"),
-        links={label: Path(path) for label, path in (params.get("links") or {}).items()},
-        logs=Path(logs) if logs else None,
-    )
-
-
 if __name__ == "__main__":
     log_to(snakemake.log[0])
-    main(snakemake.input, snakemake.params, snakemake.output[0])
+    write_report(
+        [Path(path) for path in snakemake.input.records],
+        [Path(path) for path in snakemake.input.annotation_reports],
+        [Path(path) for path in snakemake.input.index_records],
+        Path(snakemake.output[0]),
+        run=snakemake.params.run,
+        wanted=snakemake.params.wanted,
+        links={label: Path(path) for label, path in snakemake.params.links.items()},
+        logs=Path(snakemake.params.logs),
+    )

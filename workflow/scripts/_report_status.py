@@ -1,0 +1,26 @@
+"""How a sample's analysis ended, in the words of the report."""
+
+from _hla_types import loci_in_doubt
+from _report_page import Cell
+from _report_values import Record, of
+
+PASSED, FAILED, UNFINISHED = "passed", "failed", "not finished"
+CHECK, CHECK_TYPES = "check library", "check types"
+WORST_FIRST = (FAILED, UNFINISHED, CHECK, CHECK_TYPES, PASSED)
+KINDS = {PASSED: "good", FAILED: "bad"}
+
+
+def status(sample: Record) -> str:
+    success = of("success", sample)
+    if success is None:
+        return UNFINISHED
+    if not success:
+        return FAILED
+    if loci_in_doubt(sample):
+        return CHECK_TYPES
+    return CHECK if of("agrees", of("library_type", sample)) is False else PASSED
+
+
+def status_cell(sample: Record) -> Cell:
+    found = status(sample)
+    return Cell(found, kind=KINDS.get(found, "warn"))
