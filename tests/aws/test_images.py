@@ -24,6 +24,11 @@ ASK = {
     "rsem": "dpkg-query --show rsem",  # RSEM 1.3.3 says of itself that it is 1.3.1
     "fastp": "fastp --version 2>&1",
     "dnaio": "python -c 'import dnaio; print(dnaio.__version__)'",
+    "bwa": "bwa 2>&1 | grep Version; samtools --version >&2",
+    "samtools": "samtools --version",
+    "mosdepth": "mosdepth --version",
+    "picard": "picard MarkDuplicates --version 2>&1",
+    "gatk4": "gatk --version 2>&1 | grep Toolkit",
 }
 
 
