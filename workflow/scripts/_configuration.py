@@ -38,8 +38,8 @@ def read_config_file(path: Path) -> tuple[dict, dict[Keys, int], list[str]]:
         return {}, {}, [f"{path}: {problem}"]
     except OSError as error:
         return {}, {}, [f"{path}: it cannot be read ({error.strerror}); make it a text file that you may read"]
-    if problem := encoding_problem(data, "save it as text in UTF-8"):
-        return {}, {}, [f"{path}{problem}"]
+    if problem := encoding_problem(path, data, "save it as text in UTF-8"):
+        return {}, {}, [str(problem)]
     try:
         root = yaml.compose(data, yaml.CSafeLoader)
         content = yaml.load(data, yaml.CSafeLoader)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from _tables import Row, cell_problems, in_order, parse_table, row_of, suggest_from
+from _tables import Problem, Row, cell_problems, in_words, parse_table, suggest_from
 
 DIVISIONS = (
     "EnsemblVertebrates",
@@ -18,6 +18,9 @@ DIVISIONS = (
     "EnsemblMetazoa",
 )
 LOCK_PROBLEMS_SHOWN = 3
+UNLOCKED = "there is no such file yet; run `snakemake lock`, which asks Ensembl for it"
+# A row's number, the column, and what is wrong there with its remedy.
+Mistake = tuple[int, str, str]
 
 
 @dataclass
@@ -65,27 +68,26 @@ def read_genomes(
     what the genomes cannot be found without is looked at.
     """
     wanted, unread = parse_table(organisms, organisms_schema)
-    locked, lock_unread = [], [f"{lock}: there is no such file yet; run `snakemake lock`, which asks Ensembl for it"]
+    locked, lock_unread = [], [Problem(lock, 0, "", UNLOCKED)]
     if lock.exists():
         locked, lock_unread = parse_table(lock, lock_schema)
     genomes, unanswered = match_lock(wanted, locked)
-    genomes.complete = not unread and not lock_unread and not any(row["organism"] == "*" for row, _ in unanswered)
+    genomes.complete = genomes.complete and not unread and not lock_unread
     if not check:
-        return genomes, unread + lock_unread
+        return genomes, in_words(unread) + in_words(lock_unread)
     if not wanted and not unread:
-        unread = [f"{organisms}: it asks for no organism; add a row"]
+        unread = [Problem(organisms, 0, "", "it asks for no organism; add a row")]
     misspelt = cell_problems(organisms, wanted, organisms_schema)
     lock_problems = lock_unread + cell_problems(lock, locked, lock_schema) + doubly_locked(lock, locked)
     # One message a row: the first thing to mend. Whether a broken lock answers a row is no question yet.
     missing = missing_sites(wanted) if look_for_files else ()
     found = [*([] if lock_problems else unanswered), *missing, *row_problems(wanted)]
-    mistakes = {row.number: problem for row, problem in found}
-    told = set(map(row_of, misspelt))
-    untold = [f"{organisms}, row {number}, {problem}" for number, problem in mistakes.items() if number not in told]
-    return genomes, in_order(unread + misspelt + untold) + shorten(in_order(lock_problems))
+    told = {problem.row for problem in misspelt}
+    untold = {number: Problem(organisms, number, *words) for number, *words in found if number not in told}
+    return genomes, in_words([*unread, *misspelt, *untold.values()]) + shorten(in_words(lock_problems))
 
 
-def match_lock(wanted: list[Row], locked: list[Row]) -> tuple[Genomes, list[tuple[Row, str]]]:
+def match_lock(wanted: list[Row], locked: list[Row]) -> tuple[Genomes, list[Mistake]]:
     """Find the lock's rows of each row of the table of organisms; return also the rows that it does not answer."""
     by_request: dict[tuple[str, str], dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
     for genome in locked:
@@ -98,7 +100,8 @@ def match_lock(wanted: list[Row], locked: list[Row]) -> tuple[Genomes, list[tupl
         request = organism_key(row["organism"])
         divisions = by_request.get((request, row["assembly"]), {})
         if problem := lock_problem(row, divisions, suggest):
-            unanswered.append((row, problem))
+            unanswered.append((row.number, *problem))
+            genomes.complete = genomes.complete and request != "*"
         found = {genome["organism"]: genome for genome in divisions.get(row["division"], [])}
         genomes.locked.update(found)
         if sites := site_files(row):
@@ -113,35 +116,33 @@ def match_lock(wanted: list[Row], locked: list[Row]) -> tuple[Genomes, list[tupl
     return genomes, unanswered
 
 
-def lock_problem(row: Row, divisions: dict[str, list[Row]], suggest: Callable[[str], str]) -> str | None:
-    """Say why the lock does not answer a row of the table of organisms; None where it does."""
+def lock_problem(row: Row, divisions: dict[str, list[Row]], suggest: Callable[[str], str]) -> tuple[str, str] | None:
+    """Say in which column the lock does not answer a row of the table of organisms, and why; None where it does."""
     again = "if the table is right, run `snakemake lock`"
     if not divisions:
         name = f"{row['organism']!r}{' with the assembly ' + row['assembly'] if row['assembly'] else ''}"
-        return f"column organism: the lock has no row for {name}; {suggest(row['organism'])}; {again}"
+        return "organism", f"the lock has no row for {name}; {suggest(row['organism'])}; {again}"
     if row["division"] not in divisions:
-        return f"column division: the lock has {' and '.join(divisions) or 'none'}; {again}"
+        return "division", f"the lock has {' and '.join(divisions) or 'none'}; {again}"
     for genome in divisions[row["division"]]:
         if row["release"] not in ("latest", genome["release"]) and genome["release"] != "own":
-            return f"column release: the lock has release {genome['release']}; {again}"
+            return "release", f"the lock has release {genome['release']}; {again}"
         for column in ("genome", "annotation"):
             if row[column] != (genome[f"{column}_url"] if genome["release"] == "own" else ""):
-                return f"column {column}: the lock has {genome[f'{column}_url']}; {again}"
+                return column, f"the lock has {genome[f'{column}_url']}; {again}"
     return None
 
 
-def row_problems(wanted: list[Row]) -> Iterator[tuple[Row, str]]:
+def row_problems(wanted: list[Row]) -> Iterator[Mistake]:
     """Find what rows of the table of organisms say against themselves and each other, whatever Ensembl has."""
     first: dict[tuple[str, ...], Row] = {}
     for row in wanted:
         same = first.setdefault((organism_key(row["organism"]), row["assembly"].lower(), row["division"]), row)
         if problem := source_problem(row):
-            yield row, "column {}: {}".format(*problem)
+            yield row.number, *problem
         elif same is not row:
-            yield (
-                row,
-                f"column organism: row {same.number} asks for {row['organism']!r}, too; remove one of the two rows",
-            )
+            words = f"row {same.number} asks for {row['organism']!r}, too; remove one of the two rows"
+            yield row.number, "organism", words
 
 
 def source_problem(row: Row) -> tuple[str, str] | None:
@@ -177,19 +178,19 @@ def site_files(row: Row) -> tuple[str, ...]:
     return tuple(path.strip() for path in row["known_sites"].split(";") if path.strip())
 
 
-def missing_sites(wanted: list[Row]) -> Iterator[tuple[Row, str]]:
+def missing_sites(wanted: list[Row]) -> Iterator[Mistake]:
     """Name the local files of known sites that do not exist; URLs are left to the storage that serves them."""
     for row in wanted:
         for path in site_files(row):
             if "://" not in path and not Path(path).is_file():
-                yield row, f"column known_sites: there is no file {path} below {Path.cwd()}; correct the path"
+                yield row.number, "known_sites", f"there is no file {path} below {Path.cwd()}; correct the path"
 
 
-def doubly_locked(lock: Path, locked: list[Row]) -> list[str]:
+def doubly_locked(lock: Path, locked: list[Row]) -> list[Problem]:
     """Find organisms that are in the lock twice, also in other case: their files would have the same names."""
     first: dict[str, Row] = {}
     return [
-        f"{lock}, row {row.number}, column organism: row {earlier.number} is of {earlier['organism']}, too"
+        Problem(lock, row.number, "organism", f"row {earlier.number} is of {earlier['organism']}, too")
         for row in locked
         if (earlier := first.setdefault(row["organism"].lower(), row)) is not row
     ]

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from _tables import in_order, nearest, read_table
+from _tables import Problem, cell_problems, in_words, nearest, parse_table
 
 APPROVED, EDITED, REJECTED = "approved", "edited", "rejected"
 OUTDATED, INVALID, OPEN = "out of date", "invalid", ""
@@ -31,22 +31,24 @@ def read_reviews(path: Path, schema: dict, samples: Collection[str]) -> tuple[di
 
     What cannot be seen before the run, such as an allele that the release lacks, is left to `judge`.
     """
-    rows, problems = read_table(path, schema)
+    rows, problems = parse_table(path, schema)
+    problems += cell_problems(path, rows, schema)
     first: dict[tuple[str, str], int] = {}
     found: dict[str, list[dict]] = defaultdict(list)
     for row in rows:
-        where = f"{path}, row {row.number}, column"
         if row["sample"] and row["sample"] not in samples:
-            problems.append(f"{where} sample: no sample {row['sample']!r} wants hla; {nearest(row['sample'], samples)}")
+            words = f"no sample {row['sample']!r} wants hla; {nearest(row['sample'], samples)}"
+            problems.append(Problem(path, row.number, "sample", words))
         if (earlier := first.setdefault((row["sample"], row["locus"]), row.number)) != row.number:
-            problems.append(f"{where} locus: row {earlier} reviews {row['sample']} {row['locus']} already; keep one")
-        problems += [f"{where} {column}: {problem}" for column, problem in edit_problems(row)]
+            words = f"row {earlier} reviews {row['sample']} {row['locus']} already; keep one"
+            problems.append(Problem(path, row.number, "locus", words))
+        problems += [Problem(path, row.number, *mistake) for mistake in edit_problems(row)]
         found[row["sample"]].append(dict(row))
-    return ({}, in_order(problems)) if problems else (dict(found), [])
+    return ({}, in_words(problems)) if problems else (dict(found), [])
 
 
 def edit_problems(row: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Say what is wrong with the alleles of a row, by column."""
+    """Say what is wrong with the alleles of a row: columns, and words."""
     given = {column: row[column] for column in ("allele1", "allele2") if row[column]}
     if row["decision"] != EDITED:
         return [(column, f"leave it empty where the call is {row['decision']}") for column in given]

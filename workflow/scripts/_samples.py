@@ -1,15 +1,14 @@
 """The sample table: lanes gathered into samples, and every mistake of the table found at once."""
 
 import os.path
-import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from _genomes import Genomes, organism_key
-from _tables import Row, cell_problems, in_order, parse_table, suggest_from
+from _genomes import Genomes, Mistake, organism_key
+from _tables import Problem, Row, cell_problems, in_words, parse_table, suggest_from
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,21 +77,17 @@ def read_samples(
         misspelt = cell_problems(path, rows, schema)
         missing = (*missing_files(rows), *silent_servers(rows)) if look_for_files else ()
         found = [*row_problems(rows, genomes), *missing]
-        by_cell: dict[str, str] = {}
-        for problem in [*misspelt, *(f"{path}, row {number}, {problem}" for number, problem in found)]:
-            by_cell.setdefault(cell_of(problem), problem)  # a cell has one message: the first thing to mend
+        by_cell: dict[tuple[int, str], Problem] = {}
+        for problem in [*misspelt, *(Problem(path, *mistake) for mistake in found)]:
+            # A cell has one message: the first thing to mend.
+            by_cell.setdefault((problem.row, problem.column), problem)
         problems += by_cell.values()
     if problems:
-        return {}, in_order(problems)
+        return {}, in_words(problems)
     lanes: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         lanes[row["sample"]].append(row)
     return {name: make_sample(name, of_sample, genomes) for name, of_sample in lanes.items()}, []
-
-
-def cell_of(problem: str) -> str:
-    """Find the cell that a message is about: file, row and column."""
-    return re.match(r".*?, row \d+, column \w+", problem)[0]
 
 
 def make_sample(name: str, rows: list[Row], genomes: Genomes) -> Sample:
@@ -121,8 +116,8 @@ def tidy(path: str) -> str:
     return os.path.normpath(path) if path and is_local(path) else path
 
 
-def row_problems(rows: list[Row], genomes: Genomes) -> Iterator[tuple[int, str]]:
-    """Find what no single cell shows: yield the row's number, and column, mistake and remedy."""
+def row_problems(rows: list[Row], genomes: Genomes) -> Iterator[Mistake]:
+    """Find what no single cell shows."""
     first_of: dict[str, Row] = {}
     first_in_any_case: dict[str, Row] = {}
     lane_row: dict[tuple[str, str], int] = {}
@@ -136,11 +131,12 @@ def row_problems(rows: list[Row], genomes: Genomes) -> Iterator[tuple[int, str]]
         if first is row and alike is not row and row["sample"]:
             yield (
                 row.number,
-                f"column sample: {row['sample']} differs from {alike['sample']} in row {alike.number} only by case, "
+                "sample",
+                f"{row['sample']} differs from {alike['sample']} in row {alike.number} only by case, "
                 "and some file systems take them for one; write them alike, or rename one of the samples",
             )
         if problem := organism_problem(row) or annotation_problem(row, genomes):
-            yield row.number, f"column organism: {problem}"
+            yield row.number, "organism", problem
         yield from lane_problems(row, first, lane_row, genomes)
         yield from (alignment_problems(row, aligned_row) if row["bam"] else read_file_problems(row, first))
         yield from repeated_files(row, file_row)
@@ -181,21 +177,21 @@ def may_be_human(name: str, genomes: list[Row]) -> bool:
     return any(genome.get("taxon_id") in (HUMAN_TAXON, "", None) for genome in genomes)
 
 
-def lane_problems(
-    row: Row, first: Row, lane_row: dict[tuple[str, str], int], genomes: Genomes
-) -> Iterator[tuple[int, str]]:
+def lane_problems(row: Row, first: Row, lane_row: dict[tuple[str, str], int], genomes: Genomes) -> Iterator[Mistake]:
     lane = (row["sample"], row["lane"])
     if (earlier := lane_row.setdefault(lane, row.number)) != row.number:
         yield (
             row.number,
-            f"column lane: sample {row['sample']} has a lane {row['lane']!r} in row {earlier} already; "
+            "lane",
+            f"sample {row['sample']} has a lane {row['lane']!r} in row {earlier} already; "
             "give each of its rows another lane",
         )
     for column in OF_THE_SAMPLE:
         if row[column] != first[column] and meaning(row, column, genomes) != meaning(first, column, genomes):
             yield (
                 row.number,
-                f"column {column}: {quoted(row[column])} here, but {quoted(first[column])} in row {first.number} "
+                column,
+                f"{quoted(row[column])} here, but {quoted(first[column])} in row {first.number} "
                 f"of the same sample {row['sample']}; make them alike, or rename the sample",
             )
 
@@ -222,21 +218,21 @@ def annotation_problem(row: Row, genomes: Genomes) -> str | None:
     )
 
 
-def alignment_problems(row: Row, aligned_row: dict[str, int]) -> Iterator[tuple[int, str]]:
+def alignment_problems(row: Row, aligned_row: dict[str, int]) -> Iterator[Mistake]:
     """Hold a row that names an aligned file against what else it says, and the first such row of its sample."""
     earlier = aligned_row.setdefault(row["sample"], row.number)
     if row["fq1"] or row["fq2"]:
-        yield row.number, "column bam: reads are given as well; name the reads or the alignments, not both"
+        yield row.number, "bam", "reads are given as well; name the reads or the alignments, not both"
     elif "quant" in row["analyses"].split(","):
-        yield row.number, "column bam: quant needs reads; name them in fq1, or leave quant out of analyses"
+        yield row.number, "bam", "quant needs reads; name them in fq1, or leave quant out of analyses"
     elif "hla" in analyses_of(row) and earlier != row.number:
-        yield row.number, f"column bam: hla reads one file, and row {earlier} names one; join them by `samtools merge`"
+        yield row.number, "bam", f"hla reads one file, and row {earlier} names one; join them by `samtools merge`"
     for column in OF_THE_READ_GROUP:
         if row[column]:
-            yield row.number, f"column {column}: the read groups of {row['bam']} say it; leave the cell empty"
+            yield row.number, column, f"the read groups of {row['bam']} say it; leave the cell empty"
 
 
-def unit_problems(row: Row, unit_row: dict[tuple[str, str], Row]) -> Iterator[tuple[int, str]]:
+def unit_problems(row: Row, unit_row: dict[tuple[str, str], Row]) -> Iterator[Mistake]:
     """Find rows of a sample that name one platform unit, which is unique to a library on a lane, and differ."""
     if not row["platform_unit"]:
         return
@@ -245,44 +241,47 @@ def unit_problems(row: Row, unit_row: dict[tuple[str, str], Row]) -> Iterator[tu
         if row[column] != earlier[column]:
             yield (
                 row.number,
-                f"column platform_unit: {row['platform_unit']} is in row {earlier.number} of the same sample already, "
+                "platform_unit",
+                f"{row['platform_unit']} is in row {earlier.number} of the same sample already, "
                 f"with {column} {quoted(earlier[column])} where it is {quoted(row[column])} here; give each its own "
                 "(flow cell, lane and barcode)",
             )
             return
 
 
-def read_file_problems(row: Row, first: Row) -> Iterator[tuple[int, str]]:
+def read_file_problems(row: Row, first: Row) -> Iterator[Mistake]:
     fq1, fq2, kind = tidy(row["fq1"]), tidy(row["fq2"]), row["library_type"]
     if not fq1:
         remedy = "move fq2 to fq1" if fq2 else "name a FASTQ file"
         if not fq2 and analyses_of(row) & {"align", "hla"}:
             remedy += ", or aligned reads in column bam"
-        yield row.number, f"column fq1: sample {row['sample']} has no reads here; {remedy}"
+        yield row.number, "fq1", f"sample {row['sample']} has no reads here; {remedy}"
     elif bool(fq2) != bool(first["fq2"]) and first["fq1"]:
         yield (
             row.number,
-            f"column fq2: the mate is {'given' if fq2 else 'missing'} here, unlike in row {first.number} of the "
+            "fq2",
+            f"the mate is {'given' if fq2 else 'missing'} here, unlike in row {first.number} of the "
             f"same sample {row['sample']}; lanes of a sample are all paired or all single",
         )
     elif kind in SINGLE_END and fq2:
         yield (
             row.number,
-            f"column library_type: {kind} is of single ends, but fq2 is given; write the type of pairs, or A",
+            "library_type",
+            f"{kind} is of single ends, but fq2 is given; write the type of pairs, or A",
         )
     elif kind.startswith(PAIRED) and not fq2:
-        yield row.number, f"column fq2: the mate is missing, as {kind} is of pairs; name it, or write U, SF, SR or A"
+        yield row.number, "fq2", f"the mate is missing, as {kind} is of pairs; name it, or write U, SF, SR or A"
     if fq1 and fq1 == fq2:
-        yield row.number, f"column fq2: {row['fq2']} is fq1 as well; name the file of the mates"
+        yield row.number, "fq2", f"{row['fq2']} is fq1 as well; name the file of the mates"
 
 
-def repeated_files(row: Row, file_row: dict[str, int]) -> Iterator[tuple[int, str]]:
+def repeated_files(row: Row, file_row: dict[str, int]) -> Iterator[Mistake]:
     for column, path in ((column, tidy(row[column])) for column in FILES):
         if path and (earlier := file_row.setdefault(path, row.number)) != row.number:
-            yield row.number, f"column {column}: {row[column]} is in row {earlier} already; name each file once"
+            yield row.number, column, f"{row[column]} is in row {earlier} already; name each file once"
 
 
-def silent_servers(rows: list[Row]) -> Iterator[tuple[int, str]]:
+def silent_servers(rows: list[Row]) -> Iterator[Mistake]:
     """Name the web servers of reads that cannot be reached, each at its first file; Snakemake would name no row."""
     files: dict[str, list[tuple[Row, str]]] = defaultdict(list)
     for row in rows:
@@ -299,12 +298,13 @@ def silent_servers(rows: list[Row]) -> Iterator[tuple[int, str]]:
             others = f" (nor {len(more):,} more in this table)" if more else ""
             yield (
                 row.number,
-                f"column {column}: {row[column]} cannot be reached{others}, as {server} does not answer ({reason}); "
+                column,
+                f"{row[column]} cannot be reached{others}, as {server} does not answer ({reason}); "
                 "is there a network, and is the address right?",
             )
 
 
-def missing_files(rows: list[Row]) -> Iterator[tuple[int, str]]:
+def missing_files(rows: list[Row]) -> Iterator[Mistake]:
     """Name the local files that do not exist; URLs are left to the storage that serves them."""
     here = Path.cwd()
     for row in rows:
@@ -312,5 +312,6 @@ def missing_files(rows: list[Row]) -> Iterator[tuple[int, str]]:
             if row[column] and is_local(row[column]) and not Path(row[column]).is_file():
                 yield (
                     row.number,
-                    f"column {column}: there is no file {row[column]} below {here}; correct the path",
+                    column,
+                    f"there is no file {row[column]} below {here}; correct the path",
                 )

@@ -10,6 +10,7 @@ import difflib
 import re
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 # How many names a suggestion lists: beside those that are most like the word, and where none is like it.
 FEW, MANY = 6, 20
@@ -22,6 +23,26 @@ class TableError(ValueError):
         super().__init__("\n".join(problems))
 
 
+class Problem(NamedTuple):
+    """A mistake and its remedy; `row` 0 is none, as `column` "" is: it is of the whole file, or the whole row."""
+
+    path: Path
+    row: int
+    column: str
+    words: str
+
+    def __str__(self) -> str:
+        place = [f"row {self.row}"] if self.row else []
+        return (
+            f"{', '.join([str(self.path), *place, *([f'column {self.column}'] if self.column else [])])}: {self.words}"
+        )
+
+
+def in_words(problems: Iterable[Problem]) -> list[str]:
+    """Say the mistakes of one table in the order of its rows."""
+    return [str(problem) for problem in sorted(problems, key=lambda problem: problem.row)]
+
+
 class Row(dict):
     """The cells of one row by column, defaults filled in; `number` is the row's line in the file, counted from 1."""
 
@@ -31,10 +52,10 @@ class Row(dict):
 def read_table(path: Path, schema: dict) -> tuple[list[Row], list[str]]:
     """Read a table and hold every cell against `schema`; return the rows and what is wrong with them."""
     rows, problems = parse_table(path, schema)
-    return rows, in_order(problems + cell_problems(path, rows, schema))
+    return rows, in_words(problems + cell_problems(path, rows, schema))
 
 
-def parse_table(path: Path, schema: dict) -> tuple[list[Row], list[str]]:
+def parse_table(path: Path, schema: dict) -> tuple[list[Row], list[Problem]]:
     """Read a table whatever its cells hold; return the rows, and what stands against reading it whole.
 
     An empty cell takes the column's default, or "" where the schema names none. Rows with the wrong number of cells
@@ -44,23 +65,24 @@ def parse_table(path: Path, schema: dict) -> tuple[list[Row], list[str]]:
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        return [], [f"{path}: there is no such file; create it with the columns {columns_of(schema)}"]
+        return [], [Problem(path, 0, "", f"there is no such file; create it with the columns {columns_of(schema)}")]
     except OSError as error:
-        return [], [f"{path}: it cannot be read ({error.strerror}); make it a text file that you may read"]
-    if problem := encoding_problem(data):
-        return [], [f"{path}{problem}"]
+        words = f"it cannot be read ({error.strerror}); make it a text file that you may read"
+        return [], [Problem(path, 0, "", words)]
+    if problem := encoding_problem(path, data):
+        return [], [problem]
     lines = data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n").split("\n")
     defaults = {column: rule.get("default", "") for column, rule in schema["properties"].items()}
     header: list[str] = []
     rows: list[Row] = []
-    problems: list[str] = []
+    problems: list[Problem] = []
     for number, line in enumerate(lines, start=1):
         if line.lstrip(" ").startswith(("#", '"#')):
             continue
         try:
             cells = split_line(line)
         except csv.Error:
-            problems.append(f"{path}, row {number}: {QUOTES}")
+            problems.append(Problem(path, number, "", QUOTES))
             continue
         if not any(cells):
             continue
@@ -68,14 +90,15 @@ def parse_table(path: Path, schema: dict) -> tuple[list[Row], list[str]]:
             cells.pop()
         if not header:
             header = cells
-            if mistakes := header_problems(f"{path}, row {number}", header, schema):
+            if mistakes := header_problems(path, number, header, schema):
                 return [], mistakes
         elif len(cells) != len(header):
-            problems.append(f"{path}, row {number}: {cell_count_problem(cells, header)}")
+            problems.append(Problem(path, number, "", cell_count_problem(cells, header)))
         else:
             rows.append(make_row(number, header, cells, defaults))
     if not header and not problems:
-        return [], [f"{path}: the file is empty; its first row names the columns {columns_of(schema)}"]
+        words = f"the file is empty; its first row names the columns {columns_of(schema)}"
+        return [], [Problem(path, 0, "", words)]
     return rows, problems
 
 
@@ -85,17 +108,18 @@ QUOTES = (
 )
 
 
-def encoding_problem(data: bytes, remedy: str = "save it as tab-separated text in UTF-8") -> str | None:
-    """Say why a file is not text as it should be, to follow the file's name; None where it is."""
+def encoding_problem(path: Path, data: bytes, remedy: str = "save it as tab-separated text in UTF-8") -> Problem | None:
+    """Say why what a file holds is not text as it should be; None where it is."""
     if data.startswith(b"PK\x03\x04"):
-        return f": the file is a spreadsheet, not text; {remedy}"
+        return Problem(path, 0, "", f"the file is a spreadsheet, not text; {remedy}")
     if data.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in data:
-        return f": the file is not UTF-8 but UTF-16 (which spreadsheets call Unicode) or no text at all; {remedy}"
+        words = "the file is not UTF-8 but UTF-16 (which spreadsheets call Unicode) or no text at all"
+        return Problem(path, 0, "", f"{words}; {remedy}")
     try:
         data.decode("utf-8")
     except UnicodeDecodeError as error:
         row = re.sub(rb"\r\n?", b"\n", data[: error.start]).count(b"\n") + 1
-        return f", row {row}: byte 0x{data[error.start]:02x} is not UTF-8; {remedy}"
+        return Problem(path, row, "", f"byte 0x{data[error.start]:02x} is not UTF-8; {remedy}")
     return None
 
 
@@ -118,25 +142,30 @@ def columns_of(schema: dict) -> str:
     return ", ".join([*required, *(f"[{column}]" for column in schema["properties"] if column not in required)])
 
 
-def header_problems(where: str, header: list[str], schema: dict) -> list[str]:
+def header_problems(path: Path, row: int, header: list[str], schema: dict) -> list[Problem]:
+    """Hold the names of the columns, which stand in `row`, against the schema."""
     known = list(schema["properties"])
     missing = [column for column in schema.get("required", []) if column not in header]
     if len(header) == 1 and missing:
-        return [f"{where}: only one column found ({header[0]!r}); separate the columns with one tab each"]
+        words = f"only one column found ({header[0]!r}); separate the columns with one tab each"
+        return [Problem(path, row, "", words)]
     if not set(header) & set(known) and not any(column in known for cell in header for column in cell.split()):
         start = ", ".join(map(repr, header[:3])) + (", ..." if len(header) > 3 else "")
-        return [f"{where}: no column is known of {start}; the first row names the columns {columns_of(schema)}"]
+        words = f"no column is known of {start}; the first row names the columns {columns_of(schema)}"
+        return [Problem(path, row, "", words)]
     problems = []
     for position, column in enumerate(header, start=1):
-        words = column.split()
+        names = column.split()
         if column in header[: position - 1]:
-            problems.append(f"{where}, column {column}: the column is there twice; remove one")
-        elif len(words) > 1 and set(words) <= set(known):
-            problems.append(f"{where}, column {column}: spaces stand where a tab should; separate columns with one tab")
-            missing = [name for name in missing if name not in words]
+            problems.append(Problem(path, row, column, "the column is there twice; remove one"))
+        elif len(names) > 1 and set(names) <= set(known):
+            words = "spaces stand where a tab should; separate columns with one tab"
+            problems.append(Problem(path, row, column, words))
+            missing = [name for name in missing if name not in names]
         elif column not in known:
-            problems.append(f"{where}, column {column or position}: no such column; {nearest(column, known)}")
-    return problems + [f"{where}: the column {column} is missing; add it" for column in missing]
+            words = f"no such column; {nearest(column, known)}"
+            problems.append(Problem(path, row, column or str(position), words))
+    return problems + [Problem(path, row, "", f"the column {column} is missing; add it") for column in missing]
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -182,9 +211,9 @@ def cell_count_problem(cells: list[str], header: list[str]) -> str:
     return f"{counts}; give every column one cell (it may be empty), separated by one tab each"
 
 
-def cell_problems(path: Path, rows: list[Row], schema: dict) -> list[str]:
+def cell_problems(path: Path, rows: list[Row], schema: dict) -> list[Problem]:
     """Hold each distinct value against its column's rule once (10,000 rows share most of their values)."""
-    problems: list[str] = []
+    problems: list[Problem] = []
     for column, rule in schema["properties"].items():
         required = column in schema.get("required", [])
         if not (required or rule.keys() & {"enum", "pattern"}):
@@ -195,19 +224,8 @@ def cell_problems(path: Path, rows: list[Row], schema: dict) -> list[str]:
             if value not in verdicts:
                 verdicts[value] = cell_problem(value, rule, required)
             if verdicts[value]:
-                problems.append(f"{path}, row {row.number}, column {column}: {verdicts[value]}")
-    return in_order(problems)
-
-
-def row_of(problem: str) -> int:
-    """Find the row that a message is about; 0 where it is about the whole file."""
-    match = re.search(r", row (\d+)[,:]", problem)
-    return int(match[1]) if match else 0
-
-
-def in_order(problems: Iterable[str]) -> list[str]:
-    """Put messages about one table into the order of its rows."""
-    return sorted(problems, key=row_of)
+                problems.append(Problem(path, row.number, column, verdicts[value]))
+    return problems
 
 
 def cell_problem(value: str, rule: dict, required: bool) -> str | None:
