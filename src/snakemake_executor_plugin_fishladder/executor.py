@@ -296,7 +296,8 @@ class Executor(RemoteExecutor):
 
     def last_lines(self, flight: Flight, outcome: Outcome) -> list[str]:
         if outcome.end:
-            return self.sender.quietly(lambda: self.ledger.tail(flight.batch.key, outcome.end)) or []
+            tail = self.sender.quietly(lambda: self.ledger.tail(flight.batch.key, outcome.end)) or []
+            return tail + failures.rule_log_lines(flight.job)
         return failures.log_lines(self.clients, self.settings.log_group, outcome)
 
     def end_stuck(self, infos: dict[Flight, SubmittedJobInfo], landed: set[Flight]) -> None:

@@ -1,6 +1,7 @@
 """Tell a failure so that the reader knows what happened, where to look and what to do."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from .outcomes import ADVICE, Outcome
@@ -20,6 +21,21 @@ def log_lines(clients: Mapping[str, Any], group: str, outcome: Outcome) -> list[
     except Exception as error:
         return [f"(CloudWatch Logs: {error})"]
     return [event["message"] for event in answer.get("events", [])]
+
+
+def rule_log_lines(job: Any) -> list[str]:
+    """The last lines of the rule's own logs, which are brought here where they are in storage."""
+    lines = []
+    for log in job.log:
+        lines.append(f"{log}:")
+        try:
+            if log.is_storage:
+                Path(log).parent.mkdir(parents=True, exist_ok=True)
+                log.storage_object.retrieve_object()
+            lines += Path(log).read_text(errors="replace").splitlines()[-LINES:]
+        except Exception as error:  # whatever the storage raises: the failure itself has to be told
+            lines.append(f"(it cannot be read: {error})")
+    return lines
 
 
 def console(region: str, job_id: str) -> str:

@@ -187,6 +187,24 @@ rule join:
     assert "Retrieving from" not in last
 
 
+def test_the_last_lines_of_a_failed_rule_s_log_are_brought_from_storage_and_told(batch_server, tmp_path):
+    (tmp_path / "Snakefile").write_text(
+        """
+rule count:
+    output: "counted.txt"
+    log: "logs/count.txt"
+    shell: "exec &> {log}; echo sample 7 has no reads; exit 3"
+"""
+    )
+    for words in (["init", "-q"], ["add", "Snakefile"]):
+        subprocess.run(["git", "-C", str(tmp_path), *words], check=True)
+    words = ["--shared-fs-usage", "none", "--default-storage-provider", "fishladder"]
+    code, said = driver.run(tmp_path, *words, "--default-storage-prefix", "s3://lab/many")
+    assert code != 0
+    told = [line.strip() for line in said[said.index("last lines:") :].splitlines()]
+    assert told[told.index(".snakemake/storage/fishladder/lab/many/logs/count.txt:") + 1] == "sample 7 has no reads"
+
+
 CACHED = """
 rule all:
     input: "all.txt"
