@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 
 SNAKEFILE = Path(__file__).parents[2] / "workflow/Snakefile"
 WISHES = Wishes(genome_size=60_000, fungus_size=80_000, fragments=3_000, broken="truncated")
-ORGANISMS = ("bug", "cut", "foreign")
+ORGANISMS = ("bug", "cut", "foreign", "unlucky")
 SAMPLES = {  # organism and the reads of each lane
     "good": ("bug", ["bacterium_single_L001.fastq.gz"], ["bacterium_single_L002.fastq.gz"]),
     "mended": ("bug", ["bacterium_broken_L001_R1.fastq.gz", "bacterium_broken_L001_R2.fastq.gz"]),
@@ -24,10 +24,11 @@ SAMPLES = {  # organism and the reads of each lane
     "killed": ("bug", ["bacterium_short_L001_R1.fastq", "bacterium_short_L001_R2.fastq"]),
     "waiting": ("cut", ["bacterium_paired_L001_R1.fastq.gz", "bacterium_paired_L001_R2.fastq.gz"]),
 }
-# Kills its job, as the kernel does where memory ends, for one of the samples.
-KILLER = """#!/bin/sh
+# Kills its job, as the kernel does where memory ends, for one of the samples, and breaks at its end for an organism.
+BREAKER = """#!/bin/sh
 case "$*" in *" quant "*quant/killed/salmon*) kill -9 $PPID ;; esac
-PATH=${PATH#*:} exec salmon "$@"
+PATH=${PATH#*:} salmon "$@" || exit
+case "$*" in *" index "*/unlucky/*) echo broken at the end && exit 3 ;; esac
 """
 
 
@@ -56,6 +57,7 @@ def own_files(folder: Path) -> None:
         ("bug", genome, bug),
         ("cut", genome[:-200], bug),
         ("foreign", genome, fungus),
+        ("unlucky", genome, bug),
     ):
         (own / f"{organism}.fa.gz").write_bytes(content)
         (own / f"{organism}.gtf").write_bytes(gzip.decompress(annotation.read_bytes()))
@@ -90,7 +92,7 @@ def runs(tmp_path_factory) -> Iterator[Runs]:
     own_files(folder)
     (folder / "config/config.yaml").write_text("{trim: {enabled: true}}\n")
     (folder / "bin").mkdir()
-    (folder / "bin/salmon").write_text(KILLER)
+    (folder / "bin/salmon").write_text(BREAKER)
     (folder / "bin/salmon").chmod(0o755)
     write_tables(folder, ORGANISMS, tuple(SAMPLES))
     locked = snakemake(folder, "lock")
@@ -126,6 +128,7 @@ EXPECTED = {
     "clean_annotation cut": "own/cut.fa.gz ends in the middle of its gzip stream: it was cut; bring",
     "clean_annotation foreign": "own/foreign.gtf: none of its contigs (",
     "quantify killed": "",
+    "salmon_index unlucky": "broken at the end",
     "sample mended": "check_reads: reads/bacterium_broken_L001_R1.fastq.gz ends in the middle of its gzip stream",
     "sample wrong": "quantify: salmon was only able to assign",
 }

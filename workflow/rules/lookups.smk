@@ -1,9 +1,11 @@
 """What the rules look up: files of an organism, a sample or the user, and the image of a tool."""
 
 # Shell commands find the workflow's own files here. Not by a parameter: a workflow that moves to another folder is still
-# the same, and nothing has to run again.
+# the same, and nothing has to run again. The prefix takes the place of Snakemake's own, `set -euo pipefail`.
 FISHLADDER = Path(workflow.basedir).resolve().parent
-shell.prefix(f'FISHLADDER={shlex.quote(str(FISHLADDER))}; source "$FISHLADDER/workflow/scripts/sample_step.sh"; ')
+shell.prefix(
+    f'set -euo pipefail; FISHLADDER={shlex.quote(str(FISHLADDER))}; source "$FISHLADDER/workflow/scripts/sample_step.sh"; '
+)
 
 
 def checked(wildcards):
