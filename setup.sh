@@ -9,10 +9,10 @@ purpose=${1:?"usage: setup.sh run|test"}
 missing=() absent=()
 while IFS=$'\t' read -r package needed_by _ test; do
     [ "$needed_by" = run ] || [ "$needed_by" = "$purpose" ] || continue
-    read -ra there <<<"${test:-command -v $package}"
-    if ! "${there[@]}" >/dev/null 2>&1; then
+    there=${test:-command -v $package}
+    if ! bash -c "$there" >/dev/null 2>&1; then
         missing+=("$package")
-        absent+=("    $package (\`${there[*]}\` fails)")
+        absent+=("    $package (\`$there\` fails)")
     fi
 done < <(tail -n +2 packages.tsv)
 
@@ -46,5 +46,5 @@ if ! cmp --silent requirements.lock .venv/requirements.lock; then
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
     cp requirements.lock .venv/requirements.lock
 fi
-install -m 755 containers/picard/picard .venv/bin/picard
+if [ -e /usr/share/java/picard.jar ]; then install -m 755 containers/picard/picard .venv/bin/picard; fi
 if [ "$purpose" = test ]; then containers/gatk4/install .venv; fi

@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-TOOLS = ("git", "python3.11", "salmon", "rsem-prepare-reference", "fastp", "dot")
+TOOLS = (
+    *("git", "python3.11", "salmon", "rsem-prepare-reference", "fastp", "dot"),
+    *("bwa", "samtools", "tabix", "mosdepth", "java", "picard", "gcc", "python3.11-config"),
+)
 
 
 @pytest.fixture
@@ -15,11 +18,13 @@ def machine(tmp_path: Path) -> Path:
     """A folder with the files that setup.sh reads, its Python packages installed, and a PATH without apt-get."""
     shutil.copy(ROOT / "setup.sh", tmp_path)
     shutil.copy(ROOT / "packages.tsv", tmp_path)
+    shutil.copytree(ROOT / "containers/picard", tmp_path / "containers/picard")
     for folder in (tmp_path, tmp_path / ".venv"):
         folder.mkdir(exist_ok=True)
         (folder / "requirements.lock").write_text("none==1\n")
+    (tmp_path / ".venv/bin").mkdir()
     (tmp_path / "bin").mkdir()
-    for command in ("bash", "dirname", "tail", "cat", "id", "cmp", "test"):
+    for command in ("bash", "dirname", "tail", "cat", "id", "cmp", "install"):
         (tmp_path / "bin" / command).symlink_to(shutil.which(command))
     for command in TOOLS:
         (tmp_path / "bin" / command).write_text("#!/bin/sh\n")
@@ -53,4 +58,4 @@ def test_what_is_missing_is_named_with_how_that_was_seen_and_what_to_do(machine)
 
 def test_what_only_tests_need_is_asked_for_by_tests_only(machine):
     assert set_up(machine, "run").returncode == 0
-    assert "sudo apt-get install podman runc debootstrap buildah" in set_up(machine, "test").stderr
+    assert "sudo apt-get install maven podman runc debootstrap buildah bcftools" in set_up(machine, "test").stderr
