@@ -1,8 +1,13 @@
-"""Rows of types.tsv and their evidence, as the typing writes them, for tests of what is made of them."""
+"""The typing's default settings, and rows of types.tsv and their evidence as it writes them, for tests."""
 
 import json
 from pathlib import Path
 
+import yaml
+from _configuration import settle
+
+SCHEMA = Path(__file__).parents[2] / "workflow/schemas/config.schema.yaml"
+SETTINGS = settle({}, yaml.safe_load(SCHEMA.read_text()))["hla"] | {"program_version": "test"}
 COLUMNS = (
     *("sample", "locus", "allele1", "allele2", "zygosity", "confidence", "confidence1", "confidence2"),
     *("two_field1", "two_field2", "g_group1", "g_group2", "p_group1", "p_group2", "ambiguity1", "ambiguity2"),

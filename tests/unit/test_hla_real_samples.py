@@ -7,10 +7,12 @@ import zlib
 from pathlib import Path
 
 import pytest
-from _hla_calls import two_fields
+from _hla_release import two_fields
 from hla_fish_reads import main as fish
 from hla_index_release import main as index_release
 from hla_type_sample import main as type_hla
+
+from tests.unit.hla_calls import SETTINGS
 
 HLA = Path(__file__).resolve().parents[3] / "shared" / "data" / "hla"
 RELEASE = "3.33.0"
@@ -40,7 +42,7 @@ def truth() -> dict[str, dict[str, list[str]]]:
 def type_sample(sample: str, fished: Path, index: Path) -> dict[str, dict]:
     folder = fished.parent
     ciwd = HLA / "ciwd" / "ciwd.3.0.0.csv"
-    type_hla(sample, fished, index, ciwd, {}, folder / "typing", folder / "types.tsv")
+    type_hla(sample, fished, index, ciwd, SETTINGS, folder / "typing", folder / "types.tsv")
     with (folder / "types.tsv").open() as table:
         return {row["locus"]: row for row in csv.DictReader(table, delimiter="\t")}
 

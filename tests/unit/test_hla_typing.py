@@ -2,12 +2,9 @@
 
 import csv
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
-from _configuration import settle
 from _hla_index import TYPED
 from _hla_release import two_fields
 from hla_fish_reads import main as fish
@@ -16,6 +13,7 @@ from hla_type_sample import main as type_hla
 
 from tests.toy.make_hla_reads import Sequencing, Template, write_pairs
 from tests.toy.make_hla_release import DECOYS, VERSION, make_hla_release
+from tests.unit.hla_calls import SETTINGS
 
 GENOTYPE = {
     "A": ("A*01:01:01:01", "A*03:02"),
@@ -28,9 +26,6 @@ GENOTYPE = {
     "DPA1": ("DPA1*05:02", "DPA1*05:02"),
     "DPB1": ("DPB1*01:01:01:01", "DPB1*03:02"),
 }
-
-SCHEMA = Path(__file__).parents[2] / "workflow/schemas/config.schema.yaml"
-SETTINGS = settle({}, yaml.safe_load(SCHEMA.read_text()))["hla"] | {"program_version": "test"}
 
 
 class Laboratory:
