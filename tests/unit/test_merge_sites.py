@@ -10,20 +10,25 @@ SCRIPTS = Path(__file__).parents[2] / "workflow/scripts"
 HEAD = "##fileformat=VCFv4.1\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
 
 
-def merge(folder: Path, *texts: str | bytes) -> tuple[str, list[str], str]:
-    """Return the problem, the sites that were written (CHROM:POS:REF:ALT:INFO), and what was said of the files."""
+def run(folder: Path, texts: tuple[str | bytes, ...], first: str = "") -> subprocess.CompletedProcess:
+    """Merge the files as the rule does, after other commands."""
     (folder / "fai").write_text("b\t1000\t0\t1\t1\na\t500\t0\t1\t1\n")
     names = []
     for number, text in enumerate(texts):
         (folder / f"f{number}").write_bytes(text.encode() if isinstance(text, str) else text)
         names.append(f"f{number}=my/{number}.vcf")
     script = (
-        f"set -euo pipefail; source '{SCRIPTS}/sample_step.sh'; source '{SCRIPTS}/merge_sites.sh'; mkdir -p s\n"
-        f"merge_sites fai out.vcf.gz s {' '.join(names)}"
+        f"source '{SCRIPTS}/sample_step.sh'; source '{SCRIPTS}/merge_sites.sh'; mkdir -p s; {first}\n"
+        f'problem=$(merge_sites fai out.vcf.gz s {" ".join(names)}); echo "$problem"'
     )
-    done = subprocess.run(["bash", "-c", script], cwd=folder, capture_output=True, text=True)
+    return subprocess.run(["bash", "-c", script], cwd=folder, capture_output=True, text=True)
+
+
+def merge(folder: Path, *texts: str | bytes) -> tuple[str, list[str], str]:
+    """Return the problem, the sites that were written (CHROM:POS:REF:ALT:INFO), and what was said of the files."""
+    done = run(folder, texts)
     assert done.returncode == 0, done.stderr
-    if done.stdout:
+    if done.stdout.strip():
         return done.stdout.strip(), [], done.stderr
     assert (folder / "out.vcf.gz.tbi").exists()
     lines = gzip.decompress((folder / "out.vcf.gz").read_bytes()).decode().splitlines()
@@ -82,3 +87,10 @@ def test_contigs_that_the_genome_lacks_are_left_out_and_counted(tmp_path):
 def test_a_file_that_does_not_fit_is_named_with_what_to_do(tmp_path, text, problem):
     found, _, _ = merge(tmp_path, HEAD + site("a", 1), text)
     assert found.startswith(f"my/1.vcf {problem}")
+
+
+@pytest.mark.parametrize("tool", ["sort", "cut", "bgzip", "tabix", "gzip", "awk"])
+def test_a_tool_that_is_killed_or_finds_a_full_disk_fails_the_job_and_blames_no_file(tmp_path, tool):
+    texts = (gzip.compress((HEAD + site("a", 1)).encode()), HEAD + site("b", 2))
+    done = run(tmp_path, texts, f"{tool}() {{ cat >/dev/null; return 137; }}")
+    assert (done.returncode, done.stdout) == (137, "")

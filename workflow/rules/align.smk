@@ -102,7 +102,7 @@ rule trim_lane:
         r"""
         exec &>{log:q}
         source "$FISHLADDER/workflow/scripts/align_step.sh"
-        pass_on_failure {input.reads:q} {output:q} && exit
+        stop_if_failed {input.reads:q} -- {output:q}
         mkdir -p {output:q}
         scratch=$(mktemp -d {resources.tmpdir:q}/trim.XXXXXX)
         trap 'rm -rf "$scratch"' EXIT
@@ -155,16 +155,14 @@ rule align_lane:
         r"""
         exec &>{log:q}
         source "$FISHLADDER/workflow/scripts/align_step.sh"
-        for earlier in {input.reads:q} {input.trimmed:q}; do
-            pass_on_failure "$earlier" {output:q} && exit
-        done
+        stop_if_failed {input.reads:q} {input.trimmed:q} -- {output:q}
         mkdir -p {output:q}
         scratch=$(mktemp -d {resources.tmpdir:q}/align.XXXXXX)
         trap 'rm -rf "$scratch"' EXIT
 
         first_read=$(text first_read {input.reads:q}/reads.json)
         unit={params.platform_unit:q}
-        : "${{unit:=$(platform_unit "$first_read" {wildcards.sample:q}.{wildcards.lane:q})}}"
+        [ -n "$unit" ] || unit=$(platform_unit "$first_read" {wildcards.sample:q}.{wildcards.lane:q})
         index={input.amb:q} reads=({input.fq1:q} {input.fq2:q})
         for trimmed in {input.trimmed:q}; do
             reads=("$trimmed"/R?.fastq.gz)
@@ -217,16 +215,15 @@ rule take_alignments:
 
         # No reference is looked for elsewhere, on the network least of all.
         export REF_PATH=/nonexistent REF_CACHE="$scratch/ref"
-        if ! samtools head {input.bam:q} >"$scratch/header" || ! samtools quickcheck {input.bam:q}; then
-            fail_sample take_alignments:\ {params.named:q}" is no BAM or CRAM, or ends early; bring the file again" {output:q}
-            exit
-        fi
+        code=0
+        header=$(samtools head {input.bam:q}) && samtools quickcheck {input.bam:q} || code=$?
+        [ "$code" -lt 126 ] || exit "$code" # samtools did not get to look at the file
+        [ "$code" = 0 ] || fail_sample \
+            take_alignments:\ {params.named:q}" is no BAM or CRAM, or ends early; bring the file again" {output:q}
+        printf '%s\n' "$header" >"$scratch/header"
         problem=$(read_group_problem "$scratch/header" {wildcards.sample:q} {params.named:q})
-        : "${{problem:=$(contig_problem "$scratch/header" {input.fai:q} {params.named:q})}}"
-        if [ -n "$problem" ]; then
-            fail_sample "take_alignments: $problem" {output:q}
-            exit
-        fi
+        [ -n "$problem" ] || problem=$(contig_problem "$scratch/header" {input.fai:q} {params.named:q})
+        [ -z "$problem" ] || fail_sample "take_alignments: $problem" {output:q}
         first_read=$(samtools view {input.bam:q} --reference {input.fasta:q} | head -n 1 | cut -f 1) || true
         samtools sort \
             --no-PG \
@@ -239,7 +236,6 @@ rule take_alignments:
             -o {output:q}/lane.bam \
             {input.bam:q} ||
             alignment_failed $? take_alignments {log:q} {params.named:q} {output:q}
-        [ -e {output:q}/failed.txt ] && exit
         optical_distance "$first_read" >{output:q}/optical_distance.txt
         """
 
@@ -270,9 +266,9 @@ rule mark_duplicates:
         r"""
         exec &>{log:q}
         source "$FISHLADDER/workflow/scripts/align_step.sh"
+        stop_if_failed {input.lanes:q} -- {output:q}
         options=() optical_distance={params.optical_distance}
         for lane in {input.lanes:q}; do
-            pass_on_failure "$lane" {output:q} && exit
             options+=(--INPUT "$lane/lane.bam")
             of_lane=$(cat "$lane/optical_distance.txt")
             if [ {params.optical_distance} = 0 ] && [ "$of_lane" -gt "$optical_distance" ]; then

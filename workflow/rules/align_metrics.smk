@@ -28,7 +28,7 @@ rule collect_metrics:
         r"""
         exec &>{log:q}
         source "$FISHLADDER/workflow/scripts/align_step.sh"
-        pass_on_no_result {input.bam:q} {output:q} && exit
+        stop_if_failed {input.bam:q} -- {output:q}
         mkdir -p {output:q}
         scratch=$(mktemp -d {resources.tmpdir:q}/metrics.XXXXXX)
         trap 'rm -rf "$scratch"' EXIT
@@ -78,7 +78,7 @@ rule measure_depth:
     shell:
         r"""
         exec &>{log:q}
-        pass_on_no_result {input.bam:q} {output:q} && exit
+        stop_if_failed {input.bam:q} -- {output:q}
         mkdir -p {output:q}
         mosdepth \
             --threads {threads} \

@@ -36,10 +36,12 @@ rule build_transcripts:
         for unwanted in idx.fa n2g.idx.fa seq; do
             ln -s /dev/null "$scratch/reference.$unwanted"
         done
+        # bash does not look at how a <(...) ends; RSEM sees the end of its input only after that is written down.
         rsem-prepare-reference \
-            --gtf <(gzip -cd {input.gtf:q}) \
-            <(gzip -cd {input.genome:q} | tr -d '\r') \
+            --gtf <(gzip -cd {input.gtf:q} || touch "$scratch/unread") \
+            <(gzip -cd {input.genome:q} | tr -d '\r' || touch "$scratch/unread") \
             "$scratch/reference"
+        [ ! -e "$scratch/unread" ]
         # reference.ti has a header and six lines a transcript, the first two of them its id and its gene's.
         awk -F '\t' 'BEGIN {{ OFS = "\t"; print "transcript_id", "gene_id" }}
              NR % 6 == 2 {{ transcript = $1 }}

@@ -1,10 +1,10 @@
 """What the rules look up: files of an organism, a sample or the user, and the image of a tool."""
 
 # Shell commands find the workflow's own files here. Not by a parameter: a workflow that moves to another folder is still
-# the same, and nothing has to run again. The prefix takes the place of Snakemake's own, `set -euo pipefail`.
+# the same, and nothing has to run again. sample_step.sh says what Snakemake's own prefix would: `set -euo pipefail`.
 FISHLADDER = Path(workflow.basedir).resolve().parent
 shell.prefix(
-    f'set -euo pipefail; FISHLADDER={shlex.quote(str(FISHLADDER))}; source "$FISHLADDER/workflow/scripts/sample_step.sh"; '
+    f'FISHLADDER={shlex.quote(str(FISHLADDER))}; source "$FISHLADDER/workflow/scripts/sample_step.sh" || exit; '
 )
 
 

@@ -55,7 +55,7 @@ rule trim_reads:
     shell:
         r"""
         exec &>{log:q}
-        pass_on_failure {input.reads:q} {output:q} && exit
+        stop_if_failed {input.reads:q} -- {output:q}
         mkdir -p {output:q}
 
         fq2=({input.fq2:q}) adapters=({input.adapters:q})
@@ -109,9 +109,7 @@ rule quantify:
     shell:
         r"""
         exec &>{log:q}
-        for earlier in {input.reads:q} {input.trimmed:q}; do
-            pass_on_failure "$earlier" {output.salmon:q} && mark_failed {output.salmon:q} {output.quant:q} && exit
-        done
+        stop_if_failed {input.reads:q} {input.trimmed:q} -- {output:q}
         scratch=$(mktemp -d {resources.tmpdir:q}/quantify.XXXXXX)
         trap 'rm -rf "$scratch"' EXIT
 
@@ -146,14 +144,14 @@ rule quantify:
             --gcBias \
             --dumpEq \
             --writeUnmappedNames \
-            --output {output.salmon:q} || step_failed $? quantify {log:q} {output.salmon:q}
+            --output {output.salmon:q} || step_failed $? quantify {log:q} {output:q}
         basename "$archive" >{output.salmon:q}/index.txt
-        if [ -z "{input.trimmed}" ] && [ ! -e {output.salmon:q}/failed.txt ]; then
+        if [ -z "{input.trimmed}" ]; then
             fragments=$(number num_processed {output.salmon:q}/aux_info/meta_info.json)
             mates=$(( ${{#fq2[@]}} > 0 ? 2 : 1 ))
             all_reads $(( fragments * mates )) "$(number reads {input.reads:q}/reads.json)"
         fi
-        mark_failed {output.salmon:q} {output.quant:q} || mv {output.salmon:q}/quant.sf {output.quant:q}
+        mv {output.salmon:q}/quant.sf {output.quant:q}
         """
 
 

@@ -72,13 +72,9 @@ rule learn_qualities:
         r"""
         exec &>{log:q}
         source "$FISHLADDER/workflow/scripts/align_step.sh"
+        stop_if_failed {input.alignments:q} {input.sites:q} -- {output:q}
         bam={input.alignments:q}
-        if [ -d "$bam" ]; then
-            pass_on_failure "$bam" {output:q} && exit
-            bam+=/marked.bam
-        fi
-        pass_on_no_result "$bam" {output:q} && exit
-        pass_on_failure {input.sites:q} {output:q} && exit
+        [ ! -d "$bam" ] || bam+=/marked.bam
         mkdir -p {output:q}
         table={output:q}/{wildcards.sample:q}.recal.table
         if [ {params.engine} = gatk ]; then
@@ -138,7 +134,7 @@ rule recalibrate:
         r"""
         exec &>{log:q}
         source "$FISHLADDER/workflow/scripts/align_step.sh"
-        mark_failed {input.tables:q} {output:q} && exit
+        stop_if_failed {input.tables:q} -- {output:q}
         table={input.tables:q}/{wildcards.sample:q}.recal.table options=() quantized=({params.quantized})
         if [ {params.engine} = gatk ]; then
             for quality in "${{quantized[@]}}"; do
@@ -185,7 +181,7 @@ rule keep_qualities:
     shell:
         r"""
         exec &>{log:q}
-        mark_failed {input:q} {output:q} && exit
+        stop_if_failed {input:q} -- {output:q}
         samtools view --no-PG --bam --threads {threads} --output {output.bam:q} {input:q}/marked.bam
         md5sum <{output.bam:q} | cut -d ' ' -f 1 >{output.checksum:q}
         """
@@ -211,7 +207,7 @@ rule index_alignments:
     shell:
         r"""
         exec &>{log:q}
-        repeat_no_result {input:q} {output:q} && exit
+        stop_if_failed {input:q} -- {output:q}
         samtools index -@ {threads} {input:q} {output:q}
         """
 
@@ -239,7 +235,7 @@ rule write_cram:
     shell:
         r"""
         exec &>{log:q}
-        repeat_no_result {input.bam:q} {output:q} && exit
+        stop_if_failed {input.bam:q} -- {output:q}
         samtools view \
             --no-PG \
             --cram \

@@ -83,7 +83,7 @@ read_group_problem() {
         }' "$1"
 }
 
-# alignment_failed CODE STEP LOG NAME DIRECTORY...: after samtools failed with CODE to read an aligned file. Only what it
+# alignment_failed CODE STEP LOG NAME OUTPUT...: after samtools failed with CODE to read an aligned file. Only what it
 # says of the file itself ends the sample.
 alignment_failed() {
     local code=$1 step=$2 log=$3 name=$4

@@ -23,8 +23,10 @@ merge_sites() {
 # sites_of FAI SITES FILE NAME: adds the sites of one VCF file to SITES, each after the rank of its contig. Only what tells
 # where a variant lies is kept, so that other columns may be as they like; contigs that the genome lacks are left out.
 sites_of() {
-    local fai=$1 sites=$2 file=$3 name=$4
-    if ! unpacked "$file" >"$sites.vcf" 2>/dev/null; then
+    local fai=$1 sites=$2 file=$3 name=$4 code=0
+    unpacked "$file" >"$sites.vcf" 2>/dev/null || code=$?
+    [ "$code" -le 1 ] || exit "$code" # 1 is gzip's word on the file; all else is no fault of it
+    if [ "$code" = 1 ]; then
         echo "$name ends in the middle of its gzip stream: it was cut; bring the file again"
         return
     fi

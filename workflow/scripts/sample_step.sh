@@ -3,61 +3,54 @@
 # in `failed.txt` in its output directory, and the steps after it pass it on. Whatever else goes wrong (a killed job, a
 # full disk, a tool that breaks) fails the job, as in any rule.
 
-# fail_sample REASON DIRECTORY...
+# A command that fails ends the job, also in a pipe and in $(...): this takes the place of what Snakemake sets.
+set -euo pipefail
+shopt -s inherit_errexit
+
+# fail_sample REASON OUTPUT...: ends the job well, with the reason in place of its results: in a file, which a name with a
+# dot is, or in failed.txt in a directory
 fail_sample() {
-    local reason=$1 directory
+    local reason=$1 output
     shift
-    for directory in "$@"; do
-        rm -rf "$directory"
-        mkdir -p "$directory"
-        printf '%s\n' "$reason" >"$directory/failed.txt"
+    for output in "$@"; do
+        rm -rf "$output"
+        case ${output##*/} in
+            *.*) printf '# no result: %s\n' "$reason" >"$output" ;;
+            *)
+                mkdir -p "$output"
+                printf '%s\n' "$reason" >"$output/failed.txt"
+                ;;
+        esac
     done
     echo "this sample fails: $reason"
+    exit
 }
 
-# pass_on_failure EARLIER DIRECTORY...: true where an earlier step failed, whose reason is then passed on
-pass_on_failure() {
-    local earlier=$1
-    shift
-    [ -e "$earlier/failed.txt" ] && fail_sample "$(cat "$earlier/failed.txt")" "$@"
-}
-
-# mark_failed DIRECTORY FILE...: true where the step that fills DIRECTORY failed; each FILE then says so, and holds no result
-mark_failed() {
-    local directory=$1 file
-    shift
-    [ -e "$directory/failed.txt" ] || return
-    for file in "$@"; do
-        printf '# no result: %s\n' "$(cat "$directory/failed.txt")" >"$file"
-    done
-}
-
-# why_no_result FILE: why FILE holds no result, where it says so (mark_failed); nothing where it holds one
-why_no_result() {
+# why_failed OUTPUT: why an earlier step left no result, as fail_sample wrote it; nothing where there is one
+why_failed() {
     local LC_ALL=C
-    head -c 4000 "$1" | tr -d '\0' | sed -n '1s/^# no result: //p'
+    if [ ! -d "$1" ]; then
+        head -c 4000 "$1" | tr -d '\0' | sed -n '1s/^# no result: //p'
+    elif [ -e "$1/failed.txt" ]; then
+        cat "$1/failed.txt"
+    fi
 }
 
-# pass_on_no_result EARLIER DIRECTORY...: true where the file EARLIER says that its sample failed; the reason is passed on
-pass_on_no_result() {
-    local reason
-    reason=$(why_no_result "$1")
+# stop_if_failed EARLIER... -- OUTPUT...: where an earlier step of the sample failed, so does this one, for that reason
+stop_if_failed() {
+    local earlier=() one reason
+    while [ "$1" != -- ]; do
+        earlier+=("$1")
+        shift
+    done
     shift
-    [ -n "$reason" ] && fail_sample "$reason" "$@"
-}
-
-# repeat_no_result EARLIER FILE...: true where the file EARLIER says that its sample failed; each FILE then says so as well
-repeat_no_result() {
-    local reason file
-    reason=$(why_no_result "$1")
-    shift
-    [ -n "$reason" ] || return
-    for file in "$@"; do
-        printf '# no result: %s\n' "$reason" >"$file"
+    for one in "${earlier[@]}"; do
+        reason=$(why_failed "$one")
+        [ -z "$reason" ] || fail_sample "$reason" "$@"
     done
 }
 
-# step_failed CODE STEP LOG DIRECTORY...: after a command that failed with CODE. Only what Salmon says of the reads
+# step_failed CODE STEP LOG OUTPUT...: after a command that failed with CODE. Only what Salmon says of the reads
 # themselves ends the sample; check_reads has read them all before.
 step_failed() {
     local code=$1 step=$2 log=$3 reason
@@ -123,8 +116,8 @@ number() {
 # find_adapter FQ SCRATCH: the adapter of single-end reads, as fastp finds it in the first 100,000 of them, or nothing
 find_adapter() {
     head -n 400000 <(unpacked "$1") >"$2.fastq"
-    fastp --in1 "$2.fastq" --json "$2.json" --html /dev/null --thread 1 --dont_eval_duplication 2>/dev/null &&
-        sed -n 's/.*"read1_adapter_sequence": "\([ACGT]*\)".*/\1/p' "$2.json"
+    fastp --in1 "$2.fastq" --json "$2.json" --html /dev/null --thread 1 --dont_eval_duplication 2>/dev/null
+    sed -n 's/.*"read1_adapter_sequence": "\([ACGT]*\)".*/\1/p' "$2.json"
     rm -f "$2.fastq" "$2.json"
 }
 
