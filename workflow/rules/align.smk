@@ -146,7 +146,7 @@ rule align_lane:
     threads: 8
     resources:
         # bwa: the index (twice the genome) and what it reads ahead; samtools: its share to sort.
-        mem_mb=lambda wildcards, input, attempt: attempt * (3000 + 3 * int(input.size_mb)),
+        mem_mb=lambda wildcards, input, attempt: attempt * in_steps(3000 + 3 * input.size_mb),
         disk_mb=lambda wildcards, input: 500 + 4 * int(input.size_mb),
     params:
         read_group=read_group,

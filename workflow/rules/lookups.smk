@@ -8,6 +8,12 @@ shell.prefix(
 )
 
 
+def in_steps(megabytes):
+    """Round memory up to one of four sizes a doubling: jobs that ask for the same go to the cloud as one array."""
+    step = 2 ** max(0, int(megabytes).bit_length() - 3)
+    return -(-int(megabytes) // step) * step
+
+
 def checked(wildcards):
     """Stop where the tables have mistakes. Only `snakemake lock` gets as far as here with them."""
     if TABLE_PROBLEMS:

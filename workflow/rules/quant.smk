@@ -100,7 +100,7 @@ rule quantify:
         image("salmon")
     threads: 2
     resources:
-        mem_mb=lambda wildcards, input, attempt: attempt * (1000 + 8 * int(input.size_mb)),
+        mem_mb=lambda wildcards, input, attempt: attempt * in_steps(1000 + 8 * input.size_mb),
         disk_mb=lambda wildcards, input: 500 + 4 * int(input.size_mb),
     params:
         # What a sample does not depend on is not here, or its change would have the sample quantified again.

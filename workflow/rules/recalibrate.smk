@@ -65,7 +65,7 @@ rule learn_qualities:
         RECALIBRATION_IMAGE
     threads: 2
     resources:
-        mem_mb=lambda wildcards, input, attempt: attempt * (2000 + 2 * int(input.size_mb / 100)),
+        mem_mb=lambda wildcards, input, attempt: attempt * in_steps(2000 + 2 * input.size_mb / 100),
     params:
         engine=config["align"]["recalibration"],
     shell:
