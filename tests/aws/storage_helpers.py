@@ -20,7 +20,8 @@ class Bucket:
     name: str
 
     def __post_init__(self) -> None:
-        self.client = boto3.client("s3", endpoint_url=self.url)
+        # Of a session of its own: boto3's keeps the credentials of the test that came first.
+        self.client = boto3.Session().client("s3", endpoint_url=self.url)
         self.client.create_bucket(Bucket=self.name)
 
     def names(self) -> list[str]:

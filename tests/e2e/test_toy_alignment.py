@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import random
 import re
 import subprocess
@@ -335,7 +336,7 @@ def test_a_disk_that_fills_fails_the_job_with_its_word_and_leaves_nothing_under_
     small = tmp_path / "small"
     small.mkdir()
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", small], capture_output=True).returncode:
-        pytest.skip("only root may make a small disk")
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("only root may make a small disk")
     try:
         for name in ("reads", "genome.fa"):
             (tmp_path / name).symlink_to(toy.folder / name)

@@ -17,6 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lock_organisms import main, read_schema
 
+from tests.toy.make_all import Wishes, make_all
+from tests.toy.serve import addresses, serving
 from tests.unit.small_ensembl import LOCK_SCHEMA, fungus, lock, mistakes, row, site
 
 __all__ = ["site"]  # a fixture
@@ -259,17 +261,15 @@ def test_a_table_without_rows_does_not_empty_the_lock(site, tmp_path):
 @pytest.fixture(scope="module")
 def toy(tmp_path_factory):
     """The invented Ensembl of tests/toy."""
-    make_all = pytest.importorskip("tests.toy.make_all", reason="tests/toy is not there")
     folder = tmp_path_factory.mktemp("toy")
-    make_all.make_all(folder, make_all.Wishes(samples=0), "reads")
+    make_all(folder, Wishes(samples=0), "reads")
     return folder
 
 
 def lock_toy(folder: Path, lock: Path, table: Path) -> tuple[dict[str, Row], str]:
     """Lock a table against the toy; return the lock and the address of the toy."""
-    server = pytest.importorskip("tests.toy.serve")
-    with server.serving(folder / "ensembl") as address:
-        main(table, lock, server.addresses(address), Web(attempts=3, backoff=0.01))
+    with serving(folder / "ensembl") as address:
+        main(table, lock, addresses(address), Web(attempts=3, backoff=0.01))
     rows, problems = read_table(lock, LOCK_SCHEMA)
     assert problems == []
     return {row["organism"]: row for row in rows}, str(address)

@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
@@ -49,8 +50,8 @@ def odd(tmp_path_factory):
 
 
 def gatk(tool: str, *options: object, folder: Path) -> None:
-    if shutil.which("gatk") is None:
-        pytest.skip("GATK is not installed (./setup.sh run)")
+    if shutil.which("gatk") is None and not os.environ.get("CI"):
+        pytest.skip("GATK is not installed (./setup.sh test)")
     java = "-Xmx1g -XX:+UseSerialGC -XX:TieredStopAtLevel=1"
     run("gatk", "--java-options", java, tool, "-I", "reads.bam", "--use-original-qualities", *options, folder=folder)
 
