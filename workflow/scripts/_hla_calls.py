@@ -81,7 +81,10 @@ def call_locus(locus: Locus, posterior: Posterior) -> Call:
 def alone(locus: Locus, posterior: Posterior, row: int) -> float:
     """How likely it is that there is no other type, but for those that fit every fragment as this one does."""
     types = np.array([two_fields(name) for name in locus.gene.names])
-    same = np.flatnonzero((types == types[row]) | (locus.fit == locus.fit[:, [row]]).all(axis=0))
+    alike = np.ones(len(types), dtype=bool)
+    for _, fit in locus.fits():
+        alike &= (fit == fit[:, [row]]).all(axis=0)
+    same = np.flatnonzero((types == types[row]) | alike)
     return float(posterior.probability[np.isin(posterior.first, same) & np.isin(posterior.second, same)].sum())
 
 
@@ -146,11 +149,12 @@ def position_in_exon(gene, row: np.ndarray, column: int) -> int:
 
 def find_third(locus: Locus, rows: tuple[int, int], explained: np.ndarray) -> dict | None:
     """An allele beside the two that many fragments need, all over the exons: the sample may be of two people."""
-    present = np.maximum(locus.fit[:, list(rows)].max(axis=1), explained)
-    gains = np.maximum(locus.fit - present[:, None], 0)
-    gain = gains.sum(axis=0)
+    present = np.maximum(locus.fit(rows).max(axis=1), explained)
+    gain = np.zeros(len(locus.gene.names))
+    for part, fit in locus.fits():
+        gain += np.maximum(fit - present[part, None], 0).sum(axis=0)
     third = int(gain.argmax())
-    helped = gains[:, third] >= THIRD_GAIN
+    helped = locus.fit([third])[:, 0] - present >= THIRD_GAIN
     if helped.sum() < max(THIRD_FRAGMENTS, THIRD_SHARE * len(helped)):
         return None
     owner, exon = locus.row_of[locus.placed.row], locus.gene.exon_of[locus.placed.column] > 0
@@ -168,7 +172,7 @@ def exon_depths(locus: Locus, rows: tuple[int, int], fragments: np.ndarray) -> l
     owner = locus.row_of[placed.row]
     kept = (owner >= 0) & (gene.exon_of[placed.column] > 0) & (placed.base > 0)
     kept[kept] = fragments[owner[kept]]
-    fit = locus.fit[:, list(rows)]
+    fit = locus.fit(rows)
     best = np.maximum(fit.max(axis=1), -FLOOR + 1)
     tables = []
     for chosen in (None, 0, 1):

@@ -13,6 +13,7 @@ from _hla_release import fields
 
 KEPT = 120  # alleles
 SCANNED = 40
+MOST_FRAGMENTS = 20_000  # of a locus, to look at all alleles of the release
 OWN_SHARE = 0.1  # of what an allele explains alone, in its rank by the pairs it makes
 MOST_SUBTYPES = 50
 LISTED, UNLISTED = {"C": 1.0, "I": 0.1, "WD": 0.02}, 0.005  # by how common a list calls a type
@@ -33,25 +34,39 @@ class Candidates:
 
 def find_candidates(locus: Locus, explained: np.ndarray) -> Candidates:
     """The alleles of the best pairs, by what they add to `explained`; those that nothing tells apart are one class."""
-    fit = np.maximum(locus.fit, explained[:, None])
-    solo = fit.sum(axis=0)
+    solo = np.zeros(len(locus.gene.names))
+    for part, fit in locus.fits():
+        solo += np.maximum(fit, explained[part, None]).sum(axis=0)
     tops = np.argsort(-solo, kind="stable")[:SCANNED]
     pair = np.full(len(solo), -np.inf)
+    seen: set[int] = set()
     for _ in range(2):
-        for allele in tops:
-            sums = np.maximum(fit, fit[:, [allele]]).sum(axis=0)
-            pair = np.maximum(pair, sums)
-            pair[allele] = max(pair[allele], sums.max())
+        new = [allele for allele in tops.tolist() if allele not in seen]
+        seen |= set(new)
+        sums = pair_sums(locus, explained, new)
+        pair = np.maximum(pair, sums.max(axis=0, initial=-np.inf))
+        pair[new] = np.maximum(pair[new], sums.max(axis=1))
         # Beside an allele that explains all, any other makes as good a pair: what explains much itself goes first.
         ranks = np.argsort(-(pair + OWN_SHARE * solo), kind="stable")
         tops = ranks[:SCANNED]
     alleles = ranks[:KEPT]
     _, first, inverse = np.unique(
-        np.ascontiguousarray(locus.fit[:, alleles].T), axis=0, return_index=True, return_inverse=True
+        np.ascontiguousarray(locus.fit(alleles).T), axis=0, return_index=True, return_inverse=True
     )
     order = np.argsort(first)
     classes = [alleles[np.flatnonzero(inverse.ravel() == group)] for group in order]
     return Candidates(alleles, classes)
+
+
+def pair_sums(locus: Locus, explained: np.ndarray, some: list[int]) -> np.ndarray:
+    """How well pairs of each of `some` alleles with every allele explain the fragments, in sum."""
+    sums = np.zeros((len(some), len(locus.gene.names)))
+    for part, fit in locus.fits():
+        fit = np.maximum(fit, explained[part, None])
+        both = np.empty_like(fit)
+        for row, allele in zip(sums, some, strict=True):
+            row += np.maximum(fit, fit[:, [allele]], out=both).sum(axis=0)
+    return sums
 
 
 def priors(names: list[str], ciwd: dict[str, str]) -> np.ndarray:
@@ -71,6 +86,18 @@ def priors(names: list[str], ciwd: dict[str, str]) -> np.ndarray:
     expressed = np.array([0.05 if name[-1] in "NQ" else 1.0 for name in names])
     prior *= expressed
     return prior / prior.sum()
+
+
+def beside_leaders(locus: Locus, leaders: np.ndarray, rest: np.ndarray, base: np.ndarray) -> np.ndarray:
+    """The log likelihood of each leader with each of the rest, leader after leader."""
+    total = np.zeros((len(leaders), len(rest)))
+    for part, fit in locus.fits():
+        shares = np.exp(fit)
+        others = shares[:, rest]
+        for row, leader in zip(total, leaders, strict=True):
+            mixed = 0.5 * (shares[:, [leader]] + others)
+            row += np.log(np.maximum(mixed, 0.5 * base[part, None])).sum(axis=0)
+    return total.ravel()
 
 
 @dataclass
@@ -98,7 +125,7 @@ def weigh_pairs(
     """
     chosen = candidates.alleles
     base = np.maximum(np.exp(explained), 2 * stray).astype(np.float32)
-    shares = np.exp(locus.fit[:, chosen])
+    shares = np.exp(locus.fit(chosen))
     first, second = np.triu_indices(len(chosen))
     likelihood = np.empty(len(first), dtype=np.float64)
     for number in range(len(chosen)):
@@ -108,16 +135,11 @@ def weigh_pairs(
     pairs_first, pairs_second = chosen[first], chosen[second]
     leaders = np.unique(pairs_first[np.argsort(-likelihood)[:4]])
     leaders = np.unique(np.concatenate([leaders, pairs_second[np.argsort(-likelihood)[:4]]]))[:6]
-    rest = np.setdiff1d(np.arange(locus.fit.shape[1]), chosen)
-    if len(rest) and len(locus.fragments) <= 20000:
-        others = np.exp(locus.fit[:, rest])
-        for leader in leaders:
-            mixed = 0.5 * (np.exp(locus.fit[:, [leader]]) + others)
-            likelihood = np.append(likelihood, np.log(np.maximum(mixed, 0.5 * base[:, None])).sum(axis=0))
-            pairs_first, pairs_second = (
-                np.append(pairs_first, np.full(len(rest), leader)),
-                np.append(pairs_second, rest),
-            )
+    rest = np.setdiff1d(np.arange(len(locus.gene.names)), chosen)
+    if len(rest) and len(locus.fragments) <= MOST_FRAGMENTS:
+        likelihood = np.append(likelihood, beside_leaders(locus, leaders, rest, base))
+        pairs_first = np.append(pairs_first, np.repeat(leaders, len(rest)))
+        pairs_second = np.append(pairs_second, np.tile(rest, len(leaders)))
     same = pairs_first == pairs_second
     chance = np.where(
         same, HOMOZYGOUS * prior[pairs_first], (1 - HOMOZYGOUS) * 2 * prior[pairs_first] * prior[pairs_second]

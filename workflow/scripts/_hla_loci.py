@@ -8,8 +8,8 @@ import numpy as np
 from _hla_calls import ABSENT, Call, call_locus, exon_depths, find_misfits, find_third, two_fields
 from _hla_evidence import FLOOR, Evidence, Locus, weigh
 from _hla_genotypes import Candidates, find_candidates, priors, stray_chance, weigh_pairs
+from _hla_hits import Hits
 from _hla_index import Index
-from _hla_map import Placements
 from _hla_program import Solved, make_program, solve
 
 OPTIONAL = ("DRB3", "DRB4", "DRB5")
@@ -20,6 +20,7 @@ ONE_COPY_DEPTH = 0.75
 HAPLOTYPES = {"DRB3": ("03", "11", "12", "13", "14"), "DRB4": ("04", "07", "09"), "DRB5": ("15", "16")}
 LOW_DEPTH = 10.0
 DROPOUT_DEPTH = 0.1  # of an exon that tells types, as a share of the locus' depth
+ROUNDING = 1e-3  # of fits, which are sums of 32-bit numbers
 TELLING_EXONS = {"A": (2, 3), "B": (2, 3), "C": (2, 3)}
 
 
@@ -36,12 +37,10 @@ def read_ciwd(path: Path) -> dict[str, str]:
         return {row["ALLELE"]: row["TOTAL"] for row in rows}
 
 
-def type_loci(
-    index: Index, placements: dict[str, Placements], fragment_of: np.ndarray, ciwd: Mapping[str, str], settings: dict
-) -> dict:
+def type_loci(index: Index, hits: Hits, fragment_of: np.ndarray, ciwd: Mapping[str, str], settings: dict) -> dict:
     """What is said of every locus, how the program was solved, and where the reads went."""
     loci = [locus for locus in settings["loci"] if locus in index.genes]
-    evidence = weigh(index, placements, fragment_of, loci)
+    evidence = weigh(index, hits, fragment_of, loci)
     typed = {name: locus for name, locus in evidence.loci.items() if len(locus.fragments)}
     candidates = {name: find_candidates(locus, locus.elsewhere) for name, locus in typed.items()}
     solved, chosen = choose(evidence, typed, candidates, settings)
@@ -53,7 +52,7 @@ def type_loci(
         posterior = weigh_pairs(locus, candidates[name], explained, priors(locus.gene.names, ciwd), stray)
         call = call_locus(locus, posterior)
         # A fragment that another locus explains better is not this one's.
-        own = np.maximum(locus.fit[:, list(call.rows)].max(axis=1), -FLOOR) >= explained
+        own = locus.fit(call.rows).max(axis=1) >= explained - ROUNDING
         calls[name] = call, own
         call.third = find_third(locus, call.rows, explained)
         call.misfits = find_misfits(locus, call.rows, own)
@@ -89,7 +88,7 @@ def choose(
     for locus in typed.values():
         elsewhere[locus.fragments] = locus.elsewhere
     program = make_program(
-        {name: locus.fit[:, heads[name]] for name, locus in typed.items()},
+        {name: locus.fit(heads[name]) for name, locus in typed.items()},
         {name: locus.fragments for name, locus in typed.items()},
         elsewhere,
         OPTIONAL,
@@ -127,7 +126,7 @@ def explained_elsewhere(
     for other, alleles in chosen.items():
         if other != name and alleles:
             rows = typed[other].fragments
-            best[rows] = np.maximum(best[rows], typed[other].fit[:, alleles].max(axis=1))
+            best[rows] = np.maximum(best[rows], typed[other].fit(alleles).max(axis=1))
     return np.maximum(best[locus.fragments], locus.elsewhere)
 
 
@@ -145,7 +144,7 @@ def describe(
         "confidence": call.confidence,
         "alternatives": [{"genotype": list(pair), "probability": share} for pair, share in call.alternatives],
         "reads": int(own[rows_here].sum()),
-        "reads_explained": int((own & (locus.fit[:, list(call.rows)].max(axis=1) > -2))[rows_here].sum()),
+        "reads_explained": int((own & (locus.fit(call.rows).max(axis=1) > -2))[rows_here].sum()),
         "depth": depth,
         "exons": exons,
         "misfits": call.misfits,
