@@ -172,16 +172,14 @@ def exon_depths(locus: Locus, rows: tuple[int, int], fragments: np.ndarray) -> l
     owner = locus.row_of[placed.row]
     kept = (owner >= 0) & (gene.exon_of[placed.column] > 0) & (placed.base > 0)
     kept[kept] = fragments[owner[kept]]
+    # Two mates of one fragment show a base once.
+    in_exon = np.flatnonzero(gene.exon_of)
+    seen = np.zeros((len(locus.fragments), len(in_exon)), dtype=bool)
+    seen[owner[kept], np.searchsorted(in_exon, placed.column[kept])] = True
     fit = locus.fit(rows)
     best = np.maximum(fit.max(axis=1), -FLOOR + 1)
-    tables = []
-    for chosen in (None, 0, 1):
-        mine = kept.copy()
-        if chosen is not None:
-            mine[mine] = (fit[:, chosen] >= best - 1)[owner[mine]]
-        # Two mates of one fragment show a base once.
-        seen = np.unique(owner[mine].astype(np.int64) * len(gene.exon_of) + placed.column[mine]) % len(gene.exon_of)
-        tables.append(np.bincount(seen, minlength=len(gene.exon_of)))
+    tables = np.zeros((3, len(gene.exon_of)), dtype=int)
+    tables[:, in_exon] = [seen.sum(axis=0), *(seen[fit[:, place] >= best - 1].sum(axis=0) for place in (0, 1))]
     row = gene.rows(np.array(rows[:1]))[0]
     exons = []
     for exon in range(1, int(gene.exon_of.max()) + 1):

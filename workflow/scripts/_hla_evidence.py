@@ -43,12 +43,17 @@ class Locus:
         """Fits, some fragments at a time by all alleles: from -FLOOR to 0, as good as the best anywhere."""
         for start in range(0, len(self.fragments), CHUNK):
             part = slice(start, min(start + CHUNK, len(self.fragments)))
-            yield part, np.maximum(allele_costs(self.costs, part) + self.level[part, None], -FLOOR)
+            yield part, self.lift(self.costs, part)
 
     def fit(self, alleles: Sequence[int] | np.ndarray) -> np.ndarray:
         """Fits of all fragments to some alleles."""
-        costs = self.costs.of(np.asarray(alleles))
-        return np.maximum(allele_costs(costs, slice(0, costs.count)) + self.level[:, None], -FLOOR)
+        return self.lift(self.costs.of(np.asarray(alleles)), slice(0, len(self.fragments)))
+
+    def lift(self, costs: Costs, part: slice) -> np.ndarray:
+        """Fits of some fragments from their costs."""
+        fit = weigh_around(costs, costs.in_exons(part), part)
+        fit += self.level[part, None]
+        return np.maximum(fit, -FLOOR, out=fit)
 
 
 @dataclass
@@ -123,10 +128,11 @@ def weigh_gene(
     top, most, odd = np.empty(len(rows), np.float32), np.empty(len(rows), np.float32), np.empty(len(rows), bool)
     for start in range(0, len(rows), CHUNK):
         part = slice(start, min(start + CHUNK, len(rows)))
-        in_exons, around = costs.in_exons(part), costs.around(part)
-        odd[part] = in_exons.max(axis=1) + GENE_WEIGHT * around.max(axis=1) < limit[part]
-        top[part] = (in_exons + np.float32(GENE_WEIGHT) * around).max(axis=1)
-        most[part] = weigh_around(in_exons, around).max(axis=1)
+        in_exons = costs.in_exons(part)
+        odd[part] = in_exons.max(axis=1) + GENE_WEIGHT * costs.between[part].max(axis=1) < limit[part]
+        most[part] = weigh_around(costs, in_exons.copy(), part).max(axis=1)
+        costs.add_around(in_exons, part, GENE_WEIGHT)
+        top[part] = in_exons.max(axis=1)
     clipped = np.minimum(placed.clipped[kept], MOST_CLIPPED)
     top -= CLIP_COST * np.bincount(row_of[kept], weights=clipped, minlength=len(rows))
     # Of a gene that is known in exons only, a mate beside the exon cannot be found.
@@ -135,14 +141,10 @@ def weigh_gene(
     return Weighed(rows, costs, top - most, top, odd, row_of)
 
 
-def weigh_around(in_exons: np.ndarray, around: np.ndarray) -> np.ndarray:
-    """Costs in exons and between them together, as they tell alleles apart."""
-    return in_exons + np.maximum(np.float32(ALLELE_WEIGHT) * around, np.float32(-MOST_BETWEEN))
-
-
-def allele_costs(costs: Costs, part: slice) -> np.ndarray:
-    """Costs of some fragments, by alleles."""
-    return weigh_around(costs.in_exons(part), costs.around(part))
+def weigh_around(costs: Costs, in_exons: np.ndarray, part: slice) -> np.ndarray:
+    """Costs in exons with those between them, as they tell alleles apart."""
+    costs.add_around(in_exons, part, ALLELE_WEIGHT, MOST_BETWEEN)
+    return in_exons
 
 
 def make_locus(

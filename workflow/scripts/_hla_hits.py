@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 COLUMNS = 7  # of the table of hits
 EXTENDED, ALIKE = 20, 0.6  # bases at a read's end that the mapper left out; the share of them that must be the same
 CHUNK = 4096  # hits at a time, for the sake of memory
-CODES = np.stack([CODE_OF, COMPLEMENT[CODE_OF]])  # of letters, forward and backward
 
 
 @dataclass
@@ -53,12 +52,13 @@ class Hits:
         self.read, self.contig, self.backward, start, end, place, until = table.T.astype(np.int64)
         before, after = start, reads.length[self.read] - end
         room_before, room_after = place, panel.starts[self.contig + 1] - panel.starts[self.contig] - until
-        more_before = np.where(self.alike(start - before, place - before, before, room_before), before, 0)
-        more_after = np.where(self.alike(end, until, after, room_after), after, 0)
+        first = panel.starts[self.contig]
+        more_before = np.where(self.alike(start - before, first + place - before, before, room_before), before, 0)
+        more_after = np.where(self.alike(end, first + until, after, room_after), after, 0)
         # What hangs over the contig's end is no difference.
         self.clipped = np.minimum(before, room_before) - more_before + np.minimum(after, room_after) - more_after
         self.start, self.length = start - more_before, end - start + more_before + more_after
-        self.place = panel.starts[self.contig] + place - more_before
+        self.place = first + place - more_before
         self.size = self.length + self.gap_range(slice(None))[1]
         self.steps = {}
         for hit, cigar in cigars.items():
@@ -75,23 +75,28 @@ class Hits:
         """The reads that fit a gene."""
         return np.unique(self.read)
 
-    def codes(self, hits: np.ndarray, owner: np.ndarray, base: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Codes and qualities of bases, counted on the contig's strand, of the reads of hits[owner]."""
-        reads, backward = self.read[hits], self.backward[hits]
-        first = self.reads.starts[reads] + backward * (self.reads.length[reads] - 1)
-        text = first[owner] + (1 - 2 * backward)[owner] * base
-        return CODES[backward[owner], self.reads.bases[text]], self.reads.quality[text]
+    def show(self, hits: np.ndarray, start: np.ndarray, length: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Codes and qualities of some bases of the reads of hits on one strand; `start` is counted on this strand."""
+        first, reads = self.reads.starts[self.read[hits]], self.reads
+        if len(hits) and self.backward[hits[0]]:
+            base = spans(first + reads.length[self.read[hits]] - 1 - start, length, -1)
+            return COMPLEMENT[CODE_OF[reads.bases[base]]], reads.quality[base]
+        base = spans(first + start, length)
+        return CODE_OF[reads.bases[base]], reads.quality[base]
 
-    def alike(self, base: np.ndarray, place: np.ndarray, length: np.ndarray, room: np.ndarray) -> np.ndarray:
+    def alike(self, start: np.ndarray, place: np.ndarray, length: np.ndarray, room: np.ndarray) -> np.ndarray:
         """Which hits go on outside the alignment: all of a few bases lie on the contig, and most are the same."""
         found = (length > 0) & (length <= EXTENDED) & (length <= room)
-        hits = np.flatnonzero(found)
-        owner, within = ragged(length[hits])
-        codes, _ = self.codes(hits, owner, base[hits][owner] + within)
-        target = self.panel.codes[(self.panel.starts[self.contig[hits]] + place[hits])[owner] + within]
-        same = np.bincount(owner, weights=codes == target, minlength=len(hits))
-        found[hits] = same >= ALIKE * length[hits]
+        for hits in self.by_strand(np.flatnonzero(found)):
+            codes, _ = self.show(hits, start[hits], length[hits])
+            same = codes == self.panel.codes[spans(place[hits], length[hits])]
+            owner = np.repeat(np.arange(len(hits)), length[hits])
+            found[hits] = np.bincount(owner, weights=same, minlength=len(hits)) >= ALIKE * length[hits]
         return found
+
+    def by_strand(self, hits: np.ndarray) -> list[np.ndarray]:
+        """The forward and the backward hits."""
+        return [hits[self.backward[hits] == strand] for strand in (0, 1)]
 
     def gap_range(self, hits: np.ndarray | slice) -> tuple[np.ndarray, np.ndarray]:
         """Where in the panel's gaps those begin that lie inside hits, and how many they are."""
@@ -113,18 +118,18 @@ class Hits:
         total = int(sizes.sum())
         column, base, quality = np.empty(total, np.int32), np.empty(total, np.uint8), np.empty(total, np.uint8)
         plain = np.array([hit not in self.steps for hit in hits.tolist()], dtype=bool)
+        into_of = np.zeros(len(self.read), dtype=np.int64)
+        into_of[hits] = offsets
         for start in range(0, len(hits), CHUNK):
-            here = start + np.flatnonzero(plain[start : start + CHUNK])
-            some = hits[here]
-            owner, within = ragged(self.length[some])
-            into = offsets[here][owner] + within
-            column[into] = self.panel.columns[self.place[some][owner] + within]
-            base[into], quality[into] = self.codes(some, owner, self.start[some][owner] + within)
-            first, count = self.gap_range(some)
-            owner, within = ragged(count)
-            into = (offsets[here] + self.length[some])[owner] + within
-            column[into] = self.panel.gaps[first[owner] + within]
-            base[into], quality[into] = GAP, GAP_QUALITY
+            for some in self.by_strand(hits[start : start + CHUNK][plain[start : start + CHUNK]]):
+                length = self.length[some]
+                into = spans(into_of[some], length)
+                column[into] = self.panel.columns[spans(self.place[some], length)]
+                base[into], quality[into] = self.show(some, self.start[some], length)
+                first, count = self.gap_range(some)
+                into = spans(into_of[some] + length, count)
+                column[into] = self.panel.gaps[spans(first, count)]
+                base[into], quality[into] = GAP, GAP_QUALITY
         for number in np.flatnonzero(~plain):
             into = slice(offsets[number], offsets[number] + sizes[number])
             column[into], base[into], quality[into] = self.steps[int(hits[number])]
@@ -132,7 +137,7 @@ class Hits:
         return Placements(self.read[hits], self.clipped[hits], row, column, base, quality)
 
 
-def ragged(lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """For items of some lengths, one after the other: of each element, its item, and its place in it."""
-    owner = np.repeat(np.arange(len(lengths)), lengths)
-    return owner, np.arange(len(owner)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+def spans(starts: np.ndarray, lengths: np.ndarray, step: int = 1) -> np.ndarray:
+    """The numbers from each of `starts` on, up or down, so many as `lengths` says, one after the other."""
+    before = np.cumsum(lengths) - lengths
+    return np.repeat(starts - step * before, lengths) + step * np.arange(int(lengths.sum()))

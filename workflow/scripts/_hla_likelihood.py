@@ -49,9 +49,10 @@ class Costs:
                 total[block.rows[here] - part.start] += block.costs[here].take(block.group, axis=1)
         return total
 
-    def around(self, part: slice) -> np.ndarray:
-        """Costs between exons of some fragments, by alleles."""
-        return self.between[part].take(self.setting, axis=1)
+    def add_around(self, total: np.ndarray, part: slice, weight: float, most: float = np.inf) -> None:
+        """Add what costs between exons weigh to what those of some fragments, by alleles, are in `total`."""
+        between = np.maximum(np.float32(weight) * self.between[part], np.float32(-most))
+        total += between.take(self.setting, axis=1)
 
     def of(self, alleles: np.ndarray) -> "Costs":
         """The costs of some alleles alone."""
