@@ -28,7 +28,8 @@ class Locus:
     """What speaks on one locus.
 
     `fragments` numbers the rows of the fits; a fit is `costs` and the `level` of its fragment in sum; `elsewhere` is a
-    fragment's best fit in the genes that are not typed.
+    fragment's best fit in the genes that are not typed, `doubt` what its best fit anywhere lacks beyond what sequencing
+    errors explain.
     """
 
     gene: IndexedGene
@@ -36,6 +37,7 @@ class Locus:
     costs: Costs
     level: np.ndarray
     elsewhere: np.ndarray
+    doubt: np.ndarray
     placed: Placements
     row_of: np.ndarray  # of each row of `placed`, the row of a fit, or -1
 
@@ -80,9 +82,11 @@ def weigh(index: Index, hits: Hits, fragment_of: np.ndarray, loci: Sequence[str]
         else:
             weighed[name].costs = None
     best, best_gene, strange = np.full(count, -np.inf, np.float32), np.full(count, -1), np.zeros(count, bool)
+    doubt = np.zeros(count, np.float32)
     for number, gene in enumerate(weighed.values()):
         better = gene.top > best[gene.rows]
         strange[gene.rows[better]] = gene.odd[better]
+        doubt[gene.rows[better]] = np.maximum(-gene.top - gene.errors, 0)[better]
         best_gene[gene.rows[better]] = number
         best[gene.rows] = np.maximum(best[gene.rows], gene.top)
     elsewhere = np.full(count, -FLOOR, np.float32)
@@ -92,7 +96,7 @@ def weigh(index: Index, hits: Hits, fragment_of: np.ndarray, loci: Sequence[str]
     found = {}
     for name in loci:
         if name in weighed:
-            found[name] = make_locus(index.gene(name), shown.pop(name), weighed[name], best, elsewhere, strange)
+            found[name] = make_locus(index.gene(name), shown.pop(name), weighed[name], best, elsewhere, strange, doubt)
     names = hits.genes
     genes, counts = np.unique(best_gene[(best_gene >= 0) & ~strange], return_counts=True)
     others = {names[g]: int(n) for g, n in zip(genes, counts, strict=True) if names[g] not in TYPED}
@@ -103,7 +107,8 @@ def weigh(index: Index, hits: Hits, fragment_of: np.ndarray, loci: Sequence[str]
 class Weighed:
     """The fragments of a gene, numbered in `rows`.
 
-    `costs` by alleles; `lift`, what is to be added to them so that the best is `top`; `odd` where that is too bad.
+    `costs` by alleles; `lift`, what is to be added to them so that the best is `top`; `odd`, where that is too bad;
+    `errors`, what sequencing errors cost on average.
     """
 
     rows: np.ndarray
@@ -111,6 +116,7 @@ class Weighed:
     lift: np.ndarray
     top: np.ndarray
     odd: np.ndarray
+    errors: np.ndarray
     row_of: np.ndarray  # of each placement, its place in `rows`, or -1
 
 
@@ -124,7 +130,8 @@ def weigh_gene(
     row_of = np.where(enough, np.cumsum(enough) - 1, -1)[row_of]
     rows, kept = rows[enough], row_of >= 0
     costs = read_costs(gene, placed, row_of, len(rows))
-    limit = -(STRANGE + 2 * expected_penalties(placed, row_of, len(rows)))
+    errors = expected_penalties(placed, row_of, len(rows))
+    limit = -(STRANGE + 2 * errors)
     top, most, odd = np.empty(len(rows), np.float32), np.empty(len(rows), np.float32), np.empty(len(rows), bool)
     for start in range(0, len(rows), CHUNK):
         part = slice(start, min(start + CHUNK, len(rows)))
@@ -138,7 +145,7 @@ def weigh_gene(
     # Of a gene that is known in exons only, a mate beside the exon cannot be found.
     if (gene.kinds == 0).any():
         top -= LOST_MATE * (mates[rows] - np.bincount(row_of[kept], minlength=len(rows)))
-    return Weighed(rows, costs, top - most, top, odd, row_of)
+    return Weighed(rows, costs, top - most, top, odd, errors, row_of)
 
 
 def weigh_around(costs: Costs, in_exons: np.ndarray, part: slice) -> np.ndarray:
@@ -154,10 +161,12 @@ def make_locus(
     best: np.ndarray,
     elsewhere: np.ndarray,
     strange: np.ndarray,
+    doubt: np.ndarray,
 ) -> Locus:
     """The fragments of a typed locus that fit it nearly as well as anything, against the best that they fit."""
     here = (weighed.top > best[weighed.rows] - FLOOR) & ~strange[weighed.rows]
     fragments = weighed.rows[here]
     row_of = np.append(np.where(here, np.cumsum(here) - 1, -1), -1)[weighed.row_of]
     level = weighed.lift[here] - best[fragments]
-    return Locus(gene, fragments, weighed.costs.select(here), level, elsewhere[fragments], placed, row_of)
+    costs = weighed.costs.select(here)
+    return Locus(gene, fragments, costs, level, elsewhere[fragments], doubt[fragments], placed, row_of)
