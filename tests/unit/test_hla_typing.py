@@ -153,6 +153,23 @@ def test_with_few_reads_no_second_allele_is_ruled_out(laboratory):
     assert all("low coverage" in row["flags"] for row in thin if row["depth"] != "0.000")
 
 
+def test_reads_of_a_gene_that_the_release_lacks_make_no_sure_call_of_few_reads(laboratory):
+    allele = laboratory.alleles["DQA1*04:02"]
+    rng = np.random.default_rng(1)
+    # Exons that differ in a base of fifty stand among introns of another gene.
+    parts = [
+        "".join(rng.choice(list("ACGT"), len(part)))
+        if place % 2 == 0
+        else "".join("ACGT"["TGCA".find(base)] if number % 50 == 25 else base for number, base in enumerate(part))
+        for place, part in enumerate(part.replace(".", "") for part in allele.parts)
+    ]
+    genotype = {locus: pair for locus, pair in GENOTYPE.items() if locus != "DQA1"} | {"DQA1": ("DQA1*02:01:02",) * 2}
+    thin = [*laboratory.templates(genotype, 2), Template("relative", "".join(parts), 3)]
+    first, second = laboratory.reads("relative", thin)
+    rows, _ = laboratory.type("relative", [first], [second])
+    assert "DQA1*04:02" not in types(rows["DQA1"]) or float(rows["DQA1"]["confidence"]) < 0.75
+
+
 def test_a_position_that_no_allele_has_is_flagged(laboratory):
     changed = laboratory.templates(GENOTYPE, 40)
     allele = laboratory.alleles["A*03:02"]

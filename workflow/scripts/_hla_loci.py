@@ -18,6 +18,8 @@ PRESENT_DEPTH = 0.1  # of an optional locus, as a share of DRB1's
 ONE_COPY_DEPTH = 0.75
 # The families of DRB1 whose haplotypes carry each (https://hla.alleles.org/nomenclature).
 HAPLOTYPES = {"DRB3": ("03", "11", "12", "13", "14"), "DRB4": ("04", "07", "09"), "DRB5": ("15", "16")}
+AMOUNTS = ("none", "one", "two")
+CONTRADICTED = 0.5  # confidence of what DRB1 speaks against
 LOW_DEPTH = 10.0
 DROPOUT_DEPTH = 0.1  # of an exon that tells types, as a share of the locus' depth
 ROUNDING = 1e-3  # of fits, which are sums of 32-bit numbers
@@ -188,40 +190,42 @@ def nothing(name: str) -> dict:
 
 
 def settle_optional(told: dict[str, dict]) -> None:
-    """Which of DRB3, 4 and 5 are there at all, and in one copy or two, by their depth beside DRB1's."""
+    """Which of DRB3, 4 and 5 are there at all, and in one copy or two.
+
+    The types of DRB1 tell, on whose haplotypes they are; or else their depth beside DRB1's. Where both tell and do not
+    agree, the call is kept, and in doubt.
+    """
     expected = told.get("DRB1", {}).get("depth", 0.0)
     for name in OPTIONAL:
         found = told.get(name)
         if found is None or expected <= 0:
             continue
-        share = found["depth"] / expected
+        share, copies = found["depth"] / expected, copies_by_drb1(name, told["DRB1"])
         if share < PRESENT_DEPTH or not found["exons"]:
             exons, reads, depth = found["exons"], found["reads"], found["depth"]
             found |= nothing(name) | {"exons": exons, "reads": reads, "depth": depth, "flags": []}
             found["confidence"] = 1.0 if expected >= LOW_DEPTH else 0.5
-        elif found["zygosity"] in ("homozygous", "not resolved") and one_copy(name, told["DRB1"], share):
-            found |= {
-                "zygosity": "one copy",
-                "allele2": ABSENT,
-                "two_field2": "",
-                "g_group2": "",
-                "p_group2": "",
-                "ciwd2": "",
-            }
-            found |= {"ambiguity2": [], "partial2": "", "confidence": found["confidence1"]}
-        elif found["zygosity"] == "heterozygous" and copies_by_drb1(name, told["DRB1"]) == 1:
-            found["flags"].append("two alleles where the haplotypes of DRB1 carry one")
+            seen = 0
+        else:
+            few = copies == 1 or (not copies and expected >= LOW_DEPTH and share < ONE_COPY_DEPTH)
+            if found["zygosity"] in ("homozygous", "not resolved") and few:
+                found |= {"zygosity": "one copy", "allele2": ABSENT, "confidence": found["confidence1"]}
+                found |= {f"{key}2": "" for key in ("two_field", "g_group", "p_group", "ciwd", "partial")}
+                found["ambiguity2"] = []
+            seen = {"heterozygous": 2, "one copy": 1}.get(found["zygosity"], copies)
+        if copies is not None and seen != copies:
+            found["flags"].append(f"{AMOUNTS[seen]} seen, haplotypes of DRB1 carry {AMOUNTS[copies]}")
+            found["confidence"] = min(found["confidence"], CONTRADICTED)
+        elif copies is not None and found["zygosity"] == ABSENT:
+            found["confidence"] = told["DRB1"]["confidence"]
+        elif copies is not None and found["zygosity"] == "one copy":
+            found["confidence"] = min(found["confidence1"], told["DRB1"]["confidence"])
 
 
-def one_copy(name: str, drb1: dict, share: float) -> bool:
-    """Whether an optional locus is there once: the types of DRB1 tell, on whose haplotypes it is, or else its depth."""
-    return copies == 1 if (copies := copies_by_drb1(name, drb1)) else share < ONE_COPY_DEPTH
-
-
-def copies_by_drb1(name: str, drb1: dict) -> int:
-    """How many of the two haplotypes carry an optional locus, by their types of DRB1; 0 where that is not known."""
+def copies_by_drb1(name: str, drb1: dict) -> int | None:
+    """How many of the two haplotypes carry an optional locus, by their types of DRB1, where these are known."""
     families = [drb1[f"two_field{place}"].split("*")[-1].split(":")[0] for place in (1, 2)]
-    return sum(family in HAPLOTYPES[name] for family in families) if all(families) else 0
+    return sum(family in HAPLOTYPES[name] for family in families) if all(families) else None
 
 
 def flag(told: dict[str, dict]) -> None:
