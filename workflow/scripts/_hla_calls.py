@@ -27,7 +27,7 @@ class Call:
     confidence: float
     confidences: tuple[float, float]
     ambiguities: tuple[list[str], list[str]]
-    alternatives: list[tuple[tuple[str, str], float]]
+    alternatives: list[tuple[tuple[str, str], float]]  # with the likeliest, where not both alleles are called
     flags: list[str] = field(default_factory=list)
     misfits: list[dict] = field(default_factory=list)
     third: dict | None = None
@@ -72,7 +72,7 @@ def call_locus(locus: Locus, posterior: Posterior) -> Call:
         ambiguities = ambiguities[::-1]
     alternatives = [
         ((str(kinds[pairs[place] // len(kinds)]), str(kinds[pairs[place] % len(kinds)])), float(shares[place]))
-        for place in order[1:6]
+        for place in order[int(all("*" in name for name in called)) : 6]
         if shares[place] >= 0.001
     ]
     return Call(tuple(called), zygosity, rows, confidence, confidences, ambiguities, alternatives)

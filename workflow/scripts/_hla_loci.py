@@ -19,6 +19,7 @@ ONE_COPY_DEPTH = 0.75
 # The families of DRB1 whose haplotypes carry each (https://hla.alleles.org/nomenclature).
 HAPLOTYPES = {"DRB3": ("03", "11", "12", "13", "14"), "DRB4": ("04", "07", "09"), "DRB5": ("15", "16")}
 AMOUNTS = ("none", "one", "two")
+CERTAIN = 0.95
 CONTRADICTED = 0.5  # confidence of what DRB1 speaks against
 LOW_DEPTH = 10.0
 DROPOUT_DEPTH = 0.1  # of an exon that tells types, as a share of the locus' depth
@@ -223,9 +224,15 @@ def settle_optional(told: dict[str, dict]) -> None:
 
 
 def copies_by_drb1(name: str, drb1: dict) -> int | None:
-    """How many of the two haplotypes carry an optional locus, by their types of DRB1, where these are known."""
-    families = [drb1[f"two_field{place}"].split("*")[-1].split(":")[0] for place in (1, 2)]
-    return sum(family in HAPLOTYPES[name] for family in families) if all(families) else None
+    """How many of the two haplotypes carry an optional locus, by their types of DRB1, where these tell for certain."""
+    genotypes = [{"genotype": [drb1["two_field1"], drb1["two_field2"]], "probability": 1.0}]
+    if not all(genotypes[0]["genotype"]):
+        genotypes = drb1["alternatives"]
+    chance = [0.0, 0.0, 0.0]
+    for each in genotypes:
+        families = [allele.split("*")[1].split(":")[0] for allele in each["genotype"]]
+        chance[sum(family in HAPLOTYPES[name] for family in families)] += each["probability"]
+    return chance.index(max(chance)) if max(chance) >= CERTAIN else None
 
 
 def flag(told: dict[str, dict]) -> None:
