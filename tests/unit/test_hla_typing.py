@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 from _hla_index import TYPED
+from _hla_loci import nothing, settle_optional
 from _hla_release import two_fields
 from hla_fish_reads import main as fish
 from hla_index_release import main as index_release
@@ -19,7 +20,7 @@ GENOTYPE = {
     "A": ("A*01:01:01:01", "A*03:02"),
     "B": ("B*02:01:01:01", "B*04:03"),
     "C": ("C*02:02", "C*02:02"),
-    "DRB1": ("DRB1*01:01:01:01", "DRB1*05:02"),
+    "DRB1": ("DRB1*01:01:01:01", "DRB1*03:02"),
     "DRB3": ("DRB3*01:02",),
     "DQA1": ("DQA1*02:01:02", "DQA1*05:02"),
     "DQB1": ("DQB1*01:02", "DQB1*03:02"),
@@ -101,6 +102,26 @@ def test_homozygous_one_copy_and_absent_are_told_apart(person):
     assert (rows["DRB4"]["zygosity"], rows["DRB4"]["allele1"]) == ("absent", "absent")
 
 
+@pytest.mark.parametrize(
+    ("drb1", "zygosity", "depth", "called", "confidence"),
+    [
+        (("DRB1*03:01", "DRB1*04:01"), "homozygous", 5.0, "one copy", 0.9),
+        (("DRB1*03:01", ""), "homozygous", 5.0, "homozygous", 0.99),  # too few reads to tell copies by depth
+        (("DRB1*03:01", "DRB1*04:01"), "heterozygous", 9.0, "heterozygous", 0.5),
+        (("DRB1*03:01", "DRB1*04:01"), "homozygous", 0.1, "absent", 0.5),
+        (("DRB1*01:01", "DRB1*04:01"), "homozygous", 0.1, "absent", 0.9),
+    ],
+)
+def test_copies_of_drb3_are_held_against_the_haplotypes_of_drb1(drb1, zygosity, depth, called, confidence):
+    told = {locus: nothing(locus) for locus in ("DRB1", "DRB3")}
+    told["DRB1"] |= {"two_field1": drb1[0], "two_field2": drb1[1], "depth": 9.0, "confidence": 0.9}
+    told["DRB3"] |= {"zygosity": zygosity, "depth": depth, "exons": [{}], "confidence": 0.99, "confidence1": 0.99}
+    told["DRB3"] |= {"allele1": "DRB3*01:01", "flags": []}
+    settle_optional(told)
+    assert (told["DRB3"]["zygosity"], told["DRB3"]["confidence"]) == (called, confidence)
+    assert ("haplotypes of DRB1" in "".join(told["DRB3"]["flags"])) == (confidence == 0.5)
+
+
 def test_a_row_tells_release_groups_commonness_depth_and_what_is_not_known_of_an_allele(person):
     rows, _ = person
     row = rows["B"]
@@ -151,6 +172,23 @@ def test_with_few_reads_no_second_allele_is_ruled_out(laboratory):
     assert not any(row["zygosity"] == "homozygous" and float(row["confidence"]) < 0.75 for row in thin)
     assert sum(row["zygosity"] in ("not resolved", "no call") for row in thin) >= len(thin) // 2
     assert all("low coverage" in row["flags"] for row in thin if row["depth"] != "0.000")
+
+
+def test_reads_of_a_gene_that_the_release_lacks_make_no_sure_call_of_few_reads(laboratory):
+    allele = laboratory.alleles["DQA1*04:02"]
+    rng = np.random.default_rng(1)
+    # Exons that differ in a base of fifty stand among introns of another gene.
+    parts = [
+        "".join(rng.choice(list("ACGT"), len(part)))
+        if place % 2 == 0
+        else "".join("ACGT"["TGCA".find(base)] if number % 50 == 25 else base for number, base in enumerate(part))
+        for place, part in enumerate(part.replace(".", "") for part in allele.parts)
+    ]
+    genotype = {locus: pair for locus, pair in GENOTYPE.items() if locus != "DQA1"} | {"DQA1": ("DQA1*02:01:02",) * 2}
+    thin = [*laboratory.templates(genotype, 2), Template("relative", "".join(parts), 3)]
+    first, second = laboratory.reads("relative", thin)
+    rows, _ = laboratory.type("relative", [first], [second])
+    assert "DQA1*04:02" not in types(rows["DQA1"]) or float(rows["DQA1"]["confidence"]) < 0.75
 
 
 def test_a_position_that_no_allele_has_is_flagged(laboratory):

@@ -27,7 +27,7 @@ class Call:
     confidence: float
     confidences: tuple[float, float]
     ambiguities: tuple[list[str], list[str]]
-    alternatives: list[tuple[tuple[str, str], float]]
+    alternatives: list[tuple[tuple[str, str], float]]  # with the likeliest, where not both alleles are called
     flags: list[str] = field(default_factory=list)
     misfits: list[dict] = field(default_factory=list)
     third: dict | None = None
@@ -72,7 +72,7 @@ def call_locus(locus: Locus, posterior: Posterior) -> Call:
         ambiguities = ambiguities[::-1]
     alternatives = [
         ((str(kinds[pairs[place] // len(kinds)]), str(kinds[pairs[place] % len(kinds)])), float(shares[place]))
-        for place in order[1:6]
+        for place in order[int(all("*" in name for name in called)) : 6]
         if shares[place] >= 0.001
     ]
     return Call(tuple(called), zygosity, rows, confidence, confidences, ambiguities, alternatives)
@@ -81,7 +81,10 @@ def call_locus(locus: Locus, posterior: Posterior) -> Call:
 def alone(locus: Locus, posterior: Posterior, row: int) -> float:
     """How likely it is that there is no other type, but for those that fit every fragment as this one does."""
     types = np.array([two_fields(name) for name in locus.gene.names])
-    same = np.flatnonzero((types == types[row]) | (locus.fit == locus.fit[:, [row]]).all(axis=0))
+    alike = np.ones(len(types), dtype=bool)
+    for _, fit in locus.fits():
+        alike &= (fit == fit[:, [row]]).all(axis=0)
+    same = np.flatnonzero((types == types[row]) | alike)
     return float(posterior.probability[np.isin(posterior.first, same) & np.isin(posterior.second, same)].sum())
 
 
@@ -146,11 +149,12 @@ def position_in_exon(gene, row: np.ndarray, column: int) -> int:
 
 def find_third(locus: Locus, rows: tuple[int, int], explained: np.ndarray) -> dict | None:
     """An allele beside the two that many fragments need, all over the exons: the sample may be of two people."""
-    present = np.maximum(locus.fit[:, list(rows)].max(axis=1), explained)
-    gains = np.maximum(locus.fit - present[:, None], 0)
-    gain = gains.sum(axis=0)
+    present = np.maximum(locus.fit(rows).max(axis=1), explained)
+    gain = np.zeros(len(locus.gene.names))
+    for part, fit in locus.fits():
+        gain += np.maximum(fit - present[part, None], 0).sum(axis=0)
     third = int(gain.argmax())
-    helped = gains[:, third] >= THIRD_GAIN
+    helped = locus.fit([third])[:, 0] - present >= THIRD_GAIN
     if helped.sum() < max(THIRD_FRAGMENTS, THIRD_SHARE * len(helped)):
         return None
     owner, exon = locus.row_of[locus.placed.row], locus.gene.exon_of[locus.placed.column] > 0
@@ -168,16 +172,14 @@ def exon_depths(locus: Locus, rows: tuple[int, int], fragments: np.ndarray) -> l
     owner = locus.row_of[placed.row]
     kept = (owner >= 0) & (gene.exon_of[placed.column] > 0) & (placed.base > 0)
     kept[kept] = fragments[owner[kept]]
-    fit = locus.fit[:, list(rows)]
+    # Two mates of one fragment show a base once.
+    in_exon = np.flatnonzero(gene.exon_of)
+    seen = np.zeros((len(locus.fragments), len(in_exon)), dtype=bool)
+    seen[owner[kept], np.searchsorted(in_exon, placed.column[kept])] = True
+    fit = locus.fit(rows)
     best = np.maximum(fit.max(axis=1), -FLOOR + 1)
-    tables = []
-    for chosen in (None, 0, 1):
-        mine = kept.copy()
-        if chosen is not None:
-            mine[mine] = (fit[:, chosen] >= best - 1)[owner[mine]]
-        # Two mates of one fragment show a base once.
-        seen = np.unique(owner[mine].astype(np.int64) * len(gene.exon_of) + placed.column[mine]) % len(gene.exon_of)
-        tables.append(np.bincount(seen, minlength=len(gene.exon_of)))
+    tables = np.zeros((3, len(gene.exon_of)), dtype=int)
+    tables[:, in_exon] = [seen.sum(axis=0), *(seen[fit[:, place] >= best - 1].sum(axis=0) for place in (0, 1))]
     row = gene.rows(np.array(rows[:1]))[0]
     exons = []
     for exon in range(1, int(gene.exon_of.max()) + 1):

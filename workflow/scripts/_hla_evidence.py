@@ -4,13 +4,13 @@ A fragment is a read, or two mates by their name. What it says of an allele is h
 genes of the release are there so that their reads do not speak for alleles of the typed loci.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from _hla_hits import Hits, Placements
 from _hla_index import TYPED, Index, IndexedGene
-from _hla_likelihood import expected_penalties, read_likelihoods
-from _hla_map import Placements
+from _hla_likelihood import Costs, expected_penalties, read_costs
 
 FLOOR = 12.0  # a fragment never speaks louder than this against a genotype: it may be an error, or of another gene
 CLIP_COST, MOST_CLIPPED = 1.0, 20  # of each base outside the alignment
@@ -27,16 +27,35 @@ STRANGE = 8.0  # beyond what sequencing errors explain: such a fragment fits no 
 class Locus:
     """What speaks on one locus.
 
-    `fit` is fragments by alleles, from -FLOOR to 0 (as good as the best anywhere); `elsewhere` the best fit in the
-    genes that are not typed; `fragments` numbers the rows.
+    `fragments` numbers the rows of the fits; a fit is `costs` and the `level` of its fragment in sum; `elsewhere` is a
+    fragment's best fit in the genes that are not typed, `doubt` what its best fit anywhere lacks beyond what sequencing
+    errors explain.
     """
 
     gene: IndexedGene
     fragments: np.ndarray
-    fit: np.ndarray
+    costs: Costs
+    level: np.ndarray
     elsewhere: np.ndarray
+    doubt: np.ndarray
     placed: Placements
-    row_of: np.ndarray  # of each row of `placed`, the row of `fit`, or -1
+    row_of: np.ndarray  # of each row of `placed`, the row of a fit, or -1
+
+    def fits(self) -> Iterator[tuple[slice, np.ndarray]]:
+        """Fits, some fragments at a time by all alleles: from -FLOOR to 0, as good as the best anywhere."""
+        for start in range(0, len(self.fragments), CHUNK):
+            part = slice(start, min(start + CHUNK, len(self.fragments)))
+            yield part, self.lift(self.costs, part)
+
+    def fit(self, alleles: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Fits of all fragments to some alleles."""
+        return self.lift(self.costs.of(np.asarray(alleles)), slice(0, len(self.fragments)))
+
+    def lift(self, costs: Costs, part: slice) -> np.ndarray:
+        """Fits of some fragments from their costs."""
+        fit = weigh_around(costs, costs.in_exons(part), part)
+        fit += self.level[part, None]
+        return np.maximum(fit, -FLOOR, out=fit)
 
 
 @dataclass
@@ -49,24 +68,25 @@ class Evidence:
     strange: int
 
 
-def weigh(index: Index, placements: dict[str, Placements], fragment_of: np.ndarray, loci: Sequence[str]) -> Evidence:
-    """Weigh every placement: `fragment_of` has the fragment of each read."""
+def weigh(index: Index, hits: Hits, fragment_of: np.ndarray, loci: Sequence[str]) -> Evidence:
+    """Weigh every hit: `fragment_of` has the fragment of each read."""
     count = int(fragment_of.max(initial=-1)) + 1
-    placed_reads = np.zeros(len(fragment_of), bool)
-    for placed in placements.values():
-        placed_reads[placed.read] = True
-    mates = np.bincount(fragment_of[placed_reads], minlength=count)
-    bases, rows = (
-        sum(len(part) for part in parts) for parts in zip(*((p.base, p.read) for p in placements.values()), strict=True)
-    )
-    telling = min(TELLING, bases / rows / 2)
-    weighed = {}
-    for name, placed in placements.items():
+    mates = np.bincount(fragment_of[hits.mapped()], minlength=count)
+    telling = min(TELLING, hits.size.mean() / 2)
+    weighed, shown = {}, {}
+    for name in hits.genes:
+        placed = hits.placements(name)
         weighed[name] = weigh_gene(index.gene(name), placed, fragment_of, mates, telling if name in loci else 0)
+        if name in loci:
+            shown[name] = placed.within(index.gene(name).exon_of > 0)
+        else:
+            weighed[name].costs = None
     best, best_gene, strange = np.full(count, -np.inf, np.float32), np.full(count, -1), np.zeros(count, bool)
+    doubt = np.zeros(count, np.float32)
     for number, gene in enumerate(weighed.values()):
         better = gene.top > best[gene.rows]
         strange[gene.rows[better]] = gene.odd[better]
+        doubt[gene.rows[better]] = np.maximum(-gene.top - gene.errors, 0)[better]
         best_gene[gene.rows[better]] = number
         best[gene.rows] = np.maximum(best[gene.rows], gene.top)
     elsewhere = np.full(count, -FLOOR, np.float32)
@@ -76,8 +96,8 @@ def weigh(index: Index, placements: dict[str, Placements], fragment_of: np.ndarr
     found = {}
     for name in loci:
         if name in weighed:
-            found[name] = make_locus(index.gene(name), placements[name], weighed.pop(name), best, elsewhere, strange)
-    names = list(placements)
+            found[name] = make_locus(index.gene(name), shown.pop(name), weighed[name], best, elsewhere, strange, doubt)
+    names = hits.genes
     genes, counts = np.unique(best_gene[(best_gene >= 0) & ~strange], return_counts=True)
     others = {names[g]: int(n) for g, n in zip(genes, counts, strict=True) if names[g] not in TYPED}
     return Evidence(found, others, count, int(strange.sum()))
@@ -85,12 +105,18 @@ def weigh(index: Index, placements: dict[str, Placements], fragment_of: np.ndarr
 
 @dataclass
 class Weighed:
-    """The fragments of a gene: their numbers, their fit to each allele, the best of it, and whether that is too bad."""
+    """The fragments of a gene, numbered in `rows`.
+
+    `costs` by alleles; `lift`, what is to be added to them so that the best is `top`; `odd`, where that is too bad;
+    `errors`, what sequencing errors cost on average.
+    """
 
     rows: np.ndarray
-    fit: np.ndarray
+    costs: Costs | None
+    lift: np.ndarray
     top: np.ndarray
     odd: np.ndarray
+    errors: np.ndarray
     row_of: np.ndarray  # of each placement, its place in `rows`, or -1
 
 
@@ -103,22 +129,29 @@ def weigh_gene(
     enough = exon_bases >= telling
     row_of = np.where(enough, np.cumsum(enough) - 1, -1)[row_of]
     rows, kept = rows[enough], row_of >= 0
-    fit, between = read_likelihoods(gene, placed, row_of, len(rows))
-    limit = -(STRANGE + 2 * expected_penalties(placed, row_of, len(rows)))
-    top, odd = np.empty(len(rows), np.float32), np.empty(len(rows), bool)
+    costs = read_costs(gene, placed, row_of, len(rows))
+    errors = expected_penalties(placed, row_of, len(rows))
+    limit = -(STRANGE + 2 * errors)
+    top, most, odd = np.empty(len(rows), np.float32), np.empty(len(rows), np.float32), np.empty(len(rows), bool)
     for start in range(0, len(rows), CHUNK):
-        part = slice(start, start + CHUNK)
-        around = between[part][:, gene.setting]
-        odd[part] = fit[part].max(axis=1) + GENE_WEIGHT * around.max(axis=1) < limit[part]
-        top[part] = (fit[part] + np.float32(GENE_WEIGHT) * around).max(axis=1)
-        fit[part] += np.maximum(np.float32(ALLELE_WEIGHT) * around, np.float32(-MOST_BETWEEN))
+        part = slice(start, min(start + CHUNK, len(rows)))
+        in_exons = costs.in_exons(part)
+        odd[part] = in_exons.max(axis=1) + GENE_WEIGHT * costs.between[part].max(axis=1) < limit[part]
+        most[part] = weigh_around(costs, in_exons.copy(), part).max(axis=1)
+        costs.add_around(in_exons, part, GENE_WEIGHT)
+        top[part] = in_exons.max(axis=1)
     clipped = np.minimum(placed.clipped[kept], MOST_CLIPPED)
     top -= CLIP_COST * np.bincount(row_of[kept], weights=clipped, minlength=len(rows))
     # Of a gene that is known in exons only, a mate beside the exon cannot be found.
     if (gene.kinds == 0).any():
         top -= LOST_MATE * (mates[rows] - np.bincount(row_of[kept], minlength=len(rows)))
-    fit += (top - fit.max(axis=1))[:, None]
-    return Weighed(rows, fit, top, odd, row_of)
+    return Weighed(rows, costs, top - most, top, odd, errors, row_of)
+
+
+def weigh_around(costs: Costs, in_exons: np.ndarray, part: slice) -> np.ndarray:
+    """Costs in exons with those between them, as they tell alleles apart."""
+    costs.add_around(in_exons, part, ALLELE_WEIGHT, MOST_BETWEEN)
+    return in_exons
 
 
 def make_locus(
@@ -128,10 +161,12 @@ def make_locus(
     best: np.ndarray,
     elsewhere: np.ndarray,
     strange: np.ndarray,
+    doubt: np.ndarray,
 ) -> Locus:
     """The fragments of a typed locus that fit it nearly as well as anything, against the best that they fit."""
     here = (weighed.top > best[weighed.rows] - FLOOR) & ~strange[weighed.rows]
     fragments = weighed.rows[here]
-    fit = np.maximum(weighed.fit[here] - best[fragments, None], -FLOOR)
     row_of = np.append(np.where(here, np.cumsum(here) - 1, -1), -1)[weighed.row_of]
-    return Locus(gene, fragments, fit, elsewhere[fragments], placed, row_of)
+    level = weighed.lift[here] - best[fragments]
+    costs = weighed.costs.select(here)
+    return Locus(gene, fragments, costs, level, elsewhere[fragments], doubt[fragments], placed, row_of)

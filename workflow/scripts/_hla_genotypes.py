@@ -9,16 +9,22 @@ from dataclasses import dataclass
 
 import numpy as np
 from _hla_evidence import Locus
-from _hla_release import fields
+from _hla_release import fields, two_fields
 
 KEPT = 120  # alleles
 SCANNED = 40
+MOST_FRAGMENTS = 20_000  # of a locus, to look at all alleles of the release
 OWN_SHARE = 0.1  # of what an allele explains alone, in its rank by the pairs it makes
 MOST_SUBTYPES = 50
 LISTED, UNLISTED = {"C": 1.0, "I": 0.1, "WD": 0.02}, 0.005  # by how common a list calls a type
 # The chance that a fragment is of a gene that the release lacks, which bounds what one fragment says against a
 # genotype. Older releases lack DQB2, which is very near to DQB1.
 STRAY, STRAY_BESIDE = 1e-5, {"DQB1": ("DQB2", 0.02)}
+MOST_STRAY = 0.5
+UNEVEN = (0.3,)  # shares of the fragments that one of two alleles may have, beside a half
+LEADERS = 6
+NEAR = 25.0  # log likelihood: pairs that much worse than the best are out of the question
+BATCH = 2_000_000  # fits at a time, for the sake of memory
 HOMOZYGOUS = 0.1  # prior share of homozygous genotypes at a locus
 TRUST = 0.75  # of a log likelihood: fragments are not independent (duplicates, paralogues, one error in many)
 
@@ -33,25 +39,39 @@ class Candidates:
 
 def find_candidates(locus: Locus, explained: np.ndarray) -> Candidates:
     """The alleles of the best pairs, by what they add to `explained`; those that nothing tells apart are one class."""
-    fit = np.maximum(locus.fit, explained[:, None])
-    solo = fit.sum(axis=0)
+    solo = np.zeros(len(locus.gene.names))
+    for part, fit in locus.fits():
+        solo += np.maximum(fit, explained[part, None]).sum(axis=0)
     tops = np.argsort(-solo, kind="stable")[:SCANNED]
     pair = np.full(len(solo), -np.inf)
+    seen: set[int] = set()
     for _ in range(2):
-        for allele in tops:
-            sums = np.maximum(fit, fit[:, [allele]]).sum(axis=0)
-            pair = np.maximum(pair, sums)
-            pair[allele] = max(pair[allele], sums.max())
+        new = [allele for allele in tops.tolist() if allele not in seen]
+        seen |= set(new)
+        sums = pair_sums(locus, explained, new)
+        pair = np.maximum(pair, sums.max(axis=0, initial=-np.inf))
+        pair[new] = np.maximum(pair[new], sums.max(axis=1))
         # Beside an allele that explains all, any other makes as good a pair: what explains much itself goes first.
         ranks = np.argsort(-(pair + OWN_SHARE * solo), kind="stable")
         tops = ranks[:SCANNED]
     alleles = ranks[:KEPT]
     _, first, inverse = np.unique(
-        np.ascontiguousarray(locus.fit[:, alleles].T), axis=0, return_index=True, return_inverse=True
+        np.ascontiguousarray(locus.fit(alleles).T), axis=0, return_index=True, return_inverse=True
     )
     order = np.argsort(first)
     classes = [alleles[np.flatnonzero(inverse.ravel() == group)] for group in order]
     return Candidates(alleles, classes)
+
+
+def pair_sums(locus: Locus, explained: np.ndarray, some: list[int]) -> np.ndarray:
+    """How well pairs of each of `some` alleles with every allele explain the fragments, in sum."""
+    sums = np.zeros((len(some), len(locus.gene.names)))
+    for part, fit in locus.fits():
+        fit = np.maximum(fit, explained[part, None])
+        both = np.empty_like(fit)
+        for row, allele in zip(sums, some, strict=True):
+            row += np.maximum(fit, fit[:, [allele]], out=both).sum(axis=0)
+    return sums
 
 
 def priors(names: list[str], ciwd: dict[str, str]) -> np.ndarray:
@@ -71,6 +91,61 @@ def priors(names: list[str], ciwd: dict[str, str]) -> np.ndarray:
     expressed = np.array([0.05 if name[-1] in "NQ" else 1.0 for name in names])
     prior *= expressed
     return prior / prior.sum()
+
+
+def pair_chance(same: bool | np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """How likely pairs are before any read is seen, by how likely their alleles are."""
+    return np.where(same, HOMOZYGOUS * first, (1 - HOMOZYGOUS) * 2 * first * second)
+
+
+def find_leaders(
+    locus: Locus, candidates: Candidates, first: np.ndarray, second: np.ndarray, weight: np.ndarray
+) -> list[int]:
+    """The alleles of the likeliest pairs: of those of one type that fit alike, one."""
+    class_of = {int(allele): number for number, members in enumerate(candidates.classes) for allele in members}
+    found: dict[tuple[int, str], int] = {}
+    for pair in np.argsort(-weight, kind="stable"):
+        for allele in (int(first[pair]), int(second[pair])):
+            found.setdefault((class_of[allele], two_fields(locus.gene.names[allele])), allele)
+        if len(found) >= LEADERS:
+            break
+    return list(found.values())
+
+
+def beside_leaders(
+    locus: Locus, leaders: list[int], rest: np.ndarray, base: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The log likelihood of each leader with each of the rest, and which alleles of all fit as each leader does."""
+    total = np.zeros((len(leaders), len(rest)))
+    alike = np.ones((len(leaders), len(locus.gene.names)), dtype=bool)
+    for part, fit in locus.fits():
+        shares = np.exp(fit)
+        others = shares[:, rest]
+        for row, same, leader in zip(total, alike, leaders, strict=True):
+            mixed = 0.5 * (shares[:, [leader]] + others)
+            row += np.log(np.maximum(mixed, 0.5 * base[part, None])).sum(axis=0)
+            same &= (fit == fit[:, [leader]]).all(axis=0)
+    return total, alike
+
+
+def even_out(
+    locus: Locus, first: np.ndarray, second: np.ndarray, base: np.ndarray, likelihood: np.ndarray
+) -> np.ndarray:
+    """The log likelihoods of pairs of which either allele may have more fragments, from those of even pairs.
+
+    Capture and mapping favour one allele of two: few fragments, all of one, do not rule the other out.
+    """
+    total = np.empty((2 * len(UNEVEN) + 1, len(likelihood)))
+    total[-1] = likelihood
+    batch = max(1, BATCH // len(base))
+    for start in range(0, len(first), batch):
+        part = slice(start, start + batch)
+        left, right = (np.exp(locus.fit(alleles[part])) for alleles in (first, second))
+        for row, share in enumerate([*UNEVEN, *(1 - each for each in UNEVEN)]):
+            mixed = np.float32(share) * left + np.float32(1 - share) * right
+            total[row, part] = np.log(np.maximum(mixed, 0.5 * base[:, None])).sum(axis=0)
+    most = total.max(axis=0)
+    return most + np.log(np.exp(total - most).mean(axis=0))
 
 
 @dataclass
@@ -97,8 +172,10 @@ def weigh_pairs(
     The second kind is what keeps a second allele open that the reads cannot show: with few fragments, many alleles fit.
     """
     chosen = candidates.alleles
-    base = np.maximum(np.exp(explained), 2 * stray).astype(np.float32)
-    shares = np.exp(locus.fit[:, chosen])
+    # What no allele of the release explains well is the likelier of a gene that the release lacks.
+    strays = np.clip(STRAY * np.exp(np.minimum(locus.doubt, -np.log(STRAY))), stray, MOST_STRAY)
+    base = np.maximum(np.exp(explained), 2 * strays).astype(np.float32)
+    shares = np.exp(locus.fit(chosen))
     first, second = np.triu_indices(len(chosen))
     likelihood = np.empty(len(first), dtype=np.float64)
     for number in range(len(chosen)):
@@ -106,22 +183,20 @@ def weigh_pairs(
         mixed = 0.5 * (shares[:, [number]] + shares[:, second[here]])
         likelihood[here] = np.log(np.maximum(mixed, 0.5 * base[:, None])).sum(axis=0)
     pairs_first, pairs_second = chosen[first], chosen[second]
-    leaders = np.unique(pairs_first[np.argsort(-likelihood)[:4]])
-    leaders = np.unique(np.concatenate([leaders, pairs_second[np.argsort(-likelihood)[:4]]]))[:6]
-    rest = np.setdiff1d(np.arange(locus.fit.shape[1]), chosen)
-    if len(rest) and len(locus.fragments) <= 20000:
-        others = np.exp(locus.fit[:, rest])
-        for leader in leaders:
-            mixed = 0.5 * (np.exp(locus.fit[:, [leader]]) + others)
-            likelihood = np.append(likelihood, np.log(np.maximum(mixed, 0.5 * base[:, None])).sum(axis=0))
-            pairs_first, pairs_second = (
-                np.append(pairs_first, np.full(len(rest), leader)),
-                np.append(pairs_second, rest),
-            )
-    same = pairs_first == pairs_second
-    chance = np.where(
-        same, HOMOZYGOUS * prior[pairs_first], (1 - HOMOZYGOUS) * 2 * prior[pairs_first] * prior[pairs_second]
-    )
+    chance = pair_chance(pairs_first == pairs_second, prior[pairs_first], prior[pairs_second])
+    leaders = find_leaders(locus, candidates, pairs_first, pairs_second, TRUST * likelihood + np.log(chance))
+    rest = np.setdiff1d(np.arange(len(locus.gene.names)), chosen)
+    if len(rest) and len(locus.fragments) <= MOST_FRAGMENTS:
+        more, alike = beside_leaders(locus, leaders, rest, base)
+        likelihood = np.append(likelihood, more.ravel())
+        pairs_first = np.append(pairs_first, np.repeat(leaders, len(rest)))
+        pairs_second = np.append(pairs_second, np.tile(rest, len(leaders)))
+        # A leader stands for all alleles of its type that fit as it does.
+        types = np.array([two_fields(name) for name in locus.gene.names])
+        stands_for = ((types == types[leaders, None]) & alike) @ prior
+        chance = np.append(chance, pair_chance(False, stands_for[:, None], prior[rest]).ravel())
+    near = np.flatnonzero(likelihood >= likelihood.max() - NEAR)
+    likelihood[near] = even_out(locus, pairs_first[near], pairs_second[near], base, likelihood[near])
     weight = TRUST * likelihood + np.log(chance)
     probability = np.exp(weight - weight.max())
     probability /= probability.sum()

@@ -4,11 +4,14 @@
 has in a tile; so thousands of alleles cost little more than their differences.
 """
 
+import os
 import zipfile
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+# Matrices here are small: threads of numpy's algebra wait for each other longer than they help.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 
 TYPED = ("A", "B", "C", "DRB1", "DRB3", "DRB4", "DRB5", "DQA1", "DQB1", "DPA1", "DPB1")

@@ -8,8 +8,8 @@ import numpy as np
 from _hla_calls import ABSENT, Call, call_locus, exon_depths, find_misfits, find_third, two_fields
 from _hla_evidence import FLOOR, Evidence, Locus, weigh
 from _hla_genotypes import Candidates, find_candidates, priors, stray_chance, weigh_pairs
+from _hla_hits import Hits
 from _hla_index import Index
-from _hla_map import Placements
 from _hla_program import Solved, make_program, solve
 
 OPTIONAL = ("DRB3", "DRB4", "DRB5")
@@ -18,8 +18,12 @@ PRESENT_DEPTH = 0.1  # of an optional locus, as a share of DRB1's
 ONE_COPY_DEPTH = 0.75
 # The families of DRB1 whose haplotypes carry each (https://hla.alleles.org/nomenclature).
 HAPLOTYPES = {"DRB3": ("03", "11", "12", "13", "14"), "DRB4": ("04", "07", "09"), "DRB5": ("15", "16")}
+AMOUNTS = ("none", "one", "two")
+CERTAIN = 0.95
+CONTRADICTED = 0.5  # confidence of what DRB1 speaks against
 LOW_DEPTH = 10.0
 DROPOUT_DEPTH = 0.1  # of an exon that tells types, as a share of the locus' depth
+ROUNDING = 1e-3  # of fits, which are sums of 32-bit numbers
 TELLING_EXONS = {"A": (2, 3), "B": (2, 3), "C": (2, 3)}
 
 
@@ -36,12 +40,10 @@ def read_ciwd(path: Path) -> dict[str, str]:
         return {row["ALLELE"]: row["TOTAL"] for row in rows}
 
 
-def type_loci(
-    index: Index, placements: dict[str, Placements], fragment_of: np.ndarray, ciwd: Mapping[str, str], settings: dict
-) -> dict:
+def type_loci(index: Index, hits: Hits, fragment_of: np.ndarray, ciwd: Mapping[str, str], settings: dict) -> dict:
     """What is said of every locus, how the program was solved, and where the reads went."""
     loci = [locus for locus in settings["loci"] if locus in index.genes]
-    evidence = weigh(index, placements, fragment_of, loci)
+    evidence = weigh(index, hits, fragment_of, loci)
     typed = {name: locus for name, locus in evidence.loci.items() if len(locus.fragments)}
     candidates = {name: find_candidates(locus, locus.elsewhere) for name, locus in typed.items()}
     solved, chosen = choose(evidence, typed, candidates, settings)
@@ -53,7 +55,7 @@ def type_loci(
         posterior = weigh_pairs(locus, candidates[name], explained, priors(locus.gene.names, ciwd), stray)
         call = call_locus(locus, posterior)
         # A fragment that another locus explains better is not this one's.
-        own = np.maximum(locus.fit[:, list(call.rows)].max(axis=1), -FLOOR) >= explained
+        own = locus.fit(call.rows).max(axis=1) >= explained - ROUNDING
         calls[name] = call, own
         call.third = find_third(locus, call.rows, explained)
         call.misfits = find_misfits(locus, call.rows, own)
@@ -89,7 +91,7 @@ def choose(
     for locus in typed.values():
         elsewhere[locus.fragments] = locus.elsewhere
     program = make_program(
-        {name: locus.fit[:, heads[name]] for name, locus in typed.items()},
+        {name: locus.fit(heads[name]) for name, locus in typed.items()},
         {name: locus.fragments for name, locus in typed.items()},
         elsewhere,
         OPTIONAL,
@@ -127,7 +129,7 @@ def explained_elsewhere(
     for other, alleles in chosen.items():
         if other != name and alleles:
             rows = typed[other].fragments
-            best[rows] = np.maximum(best[rows], typed[other].fit[:, alleles].max(axis=1))
+            best[rows] = np.maximum(best[rows], typed[other].fit(alleles).max(axis=1))
     return np.maximum(best[locus.fragments], locus.elsewhere)
 
 
@@ -145,7 +147,7 @@ def describe(
         "confidence": call.confidence,
         "alternatives": [{"genotype": list(pair), "probability": share} for pair, share in call.alternatives],
         "reads": int(own[rows_here].sum()),
-        "reads_explained": int((own & (locus.fit[:, list(call.rows)].max(axis=1) > -2))[rows_here].sum()),
+        "reads_explained": int((own & (locus.fit(call.rows).max(axis=1) > -2))[rows_here].sum()),
         "depth": depth,
         "exons": exons,
         "misfits": call.misfits,
@@ -189,40 +191,48 @@ def nothing(name: str) -> dict:
 
 
 def settle_optional(told: dict[str, dict]) -> None:
-    """Which of DRB3, 4 and 5 are there at all, and in one copy or two, by their depth beside DRB1's."""
+    """Which of DRB3, 4 and 5 are there at all, and in one copy or two.
+
+    The types of DRB1 tell, on whose haplotypes they are; or else their depth beside DRB1's. Where both tell and do not
+    agree, the call is kept, and in doubt.
+    """
     expected = told.get("DRB1", {}).get("depth", 0.0)
     for name in OPTIONAL:
         found = told.get(name)
         if found is None or expected <= 0:
             continue
-        share = found["depth"] / expected
+        share, copies = found["depth"] / expected, copies_by_drb1(name, told["DRB1"])
         if share < PRESENT_DEPTH or not found["exons"]:
             exons, reads, depth = found["exons"], found["reads"], found["depth"]
             found |= nothing(name) | {"exons": exons, "reads": reads, "depth": depth, "flags": []}
             found["confidence"] = 1.0 if expected >= LOW_DEPTH else 0.5
-        elif found["zygosity"] in ("homozygous", "not resolved") and one_copy(name, told["DRB1"], share):
-            found |= {
-                "zygosity": "one copy",
-                "allele2": ABSENT,
-                "two_field2": "",
-                "g_group2": "",
-                "p_group2": "",
-                "ciwd2": "",
-            }
-            found |= {"ambiguity2": [], "partial2": "", "confidence": found["confidence1"]}
-        elif found["zygosity"] == "heterozygous" and copies_by_drb1(name, told["DRB1"]) == 1:
-            found["flags"].append("two alleles where the haplotypes of DRB1 carry one")
+            seen = 0
+        else:
+            few = copies == 1 or (not copies and expected >= LOW_DEPTH and share < ONE_COPY_DEPTH)
+            if found["zygosity"] in ("homozygous", "not resolved") and few:
+                found |= {"zygosity": "one copy", "allele2": ABSENT, "confidence": found["confidence1"]}
+                found |= {f"{key}2": "" for key in ("two_field", "g_group", "p_group", "ciwd", "partial")}
+                found["ambiguity2"] = []
+            seen = {"heterozygous": 2, "one copy": 1}.get(found["zygosity"], copies)
+        if copies is not None and seen != copies:
+            found["flags"].append(f"{AMOUNTS[seen]} seen, haplotypes of DRB1 carry {AMOUNTS[copies]}")
+            found["confidence"] = min(found["confidence"], CONTRADICTED)
+        elif copies is not None and found["zygosity"] == ABSENT:
+            found["confidence"] = told["DRB1"]["confidence"]
+        elif copies is not None and found["zygosity"] == "one copy":
+            found["confidence"] = min(found["confidence1"], told["DRB1"]["confidence"])
 
 
-def one_copy(name: str, drb1: dict, share: float) -> bool:
-    """Whether an optional locus is there once: the types of DRB1 tell, on whose haplotypes it is, or else its depth."""
-    return copies == 1 if (copies := copies_by_drb1(name, drb1)) else share < ONE_COPY_DEPTH
-
-
-def copies_by_drb1(name: str, drb1: dict) -> int:
-    """How many of the two haplotypes carry an optional locus, by their types of DRB1; 0 where that is not known."""
-    families = [drb1[f"two_field{place}"].split("*")[-1].split(":")[0] for place in (1, 2)]
-    return sum(family in HAPLOTYPES[name] for family in families) if all(families) else 0
+def copies_by_drb1(name: str, drb1: dict) -> int | None:
+    """How many of the two haplotypes carry an optional locus, by their types of DRB1, where these tell for certain."""
+    genotypes = [{"genotype": [drb1["two_field1"], drb1["two_field2"]], "probability": 1.0}]
+    if not all(genotypes[0]["genotype"]):
+        genotypes = drb1["alternatives"]
+    chance = [0.0, 0.0, 0.0]
+    for each in genotypes:
+        families = [allele.split("*")[1].split(":")[0] for allele in each["genotype"]]
+        chance[sum(family in HAPLOTYPES[name] for family in families)] += each["probability"]
+    return chance.index(max(chance)) if max(chance) >= CERTAIN else None
 
 
 def flag(told: dict[str, dict]) -> None:

@@ -1,35 +1,18 @@
 """Type the HLA loci of a sample from its fished reads, with what speaks for and against it."""
 
 import json
-import zlib
 from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
 from _hla_index import Index
 from _hla_loci import NoTypes, read_ciwd, type_loci
 from _hla_map import Panel, place_reads
+from _hla_reads import read_fished
 from _hla_table import write_types
 from _log import log_to
-from isal import igzip
 
-SAMPLED = 1_000_000  # shades of down-sampling
 FEWEST = 20  # placed reads
 SHORTEST = 30  # bases of a read
-
-
-def read_fished(path: Path, most: int) -> tuple[list[str], list[tuple[str, np.ndarray]], float]:
-    """Names without mate, and bases and Phred qualities of the fished reads; of very many, a share by name."""
-    with igzip.open(path, "rt") as file:
-        lines = file.read().split("\n")
-    heads = lines[0:-1:4]
-    kept = range(len(heads))
-    share = min(1.0, most / max(len(heads), 1))
-    names = [head[1:].rsplit("/", 1)[0] for head in heads]
-    if share < 1:
-        kept = [n for n in kept if zlib.crc32(names[n].encode()) % SAMPLED < share * SAMPLED]
-    reads = [(lines[4 * n + 1], np.frombuffer(lines[4 * n + 3].encode(), dtype=np.uint8) - 33) for n in kept]
-    return [names[n] for n in kept], reads, share
 
 
 def type_sample(fished: Path, index: Index, ciwd: dict[str, str], settings: dict) -> dict:
@@ -40,21 +23,20 @@ def type_sample(fished: Path, index: Index, ciwd: dict[str, str], settings: dict
             f"{fished} was fished with release {told['release']}, the index is of {index.release}; fish again"
         )
     check_fished(told)
-    names, reads, share = read_fished(fished / "reads.fastq.gz", settings["max_reads"])
-    numbers: dict[str, int] = {}
-    fragment_of = np.array([numbers.setdefault(name, len(numbers)) for name in names], dtype=np.int64)
-    placements = place_reads(Panel(index), reads)
-    placed = np.unique(np.concatenate([np.zeros(0, int), *(found.read for found in placements.values())]))
-    if len(placed) < FEWEST:
+    share = min(1.0, settings["max_reads"] / told["fished"])
+    reads = read_fished(fished / "reads.fastq.gz", share)
+    hits = place_reads(Panel(index), reads)
+    placed = len(hits.mapped())
+    if placed < FEWEST:
         raise NoTypes(
-            f"{len(placed)} of {told['reads']:,} reads fit an HLA gene: no reads of HLA genes, or not of a human; "
+            f"{placed} of {told['reads']:,} reads fit an HLA gene: no reads of HLA genes, or not of a human; "
             "check that this is the right sample"
         )
-    found = type_loci(index, placements, fragment_of, ciwd, settings)
+    found = type_loci(index, hits, reads.fragment, ciwd, settings)
     found["reads"] |= {
         "seen": told["reads"],
         "fished": told["fished"],
-        "mapped": len(placed),
+        "mapped": placed,
         "paired": told["paired"],
         "mean_read_length": told["mean_read_length"],
         "notes": told["notes"],
