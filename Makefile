@@ -5,6 +5,7 @@ SHELL := bash
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 SAMPLE ?=
+DEMO = $(if $(wildcard demo/config/organisms.lock.tsv),-- --directory demo)
 
 .PHONY: help setup demo dag test lint format runtime images push aws-profile
 
@@ -17,8 +18,8 @@ setup: ## install what a run needs, or say what is missing
 demo: setup ## make toy data, run the whole workflow on it, say where the report is
 	@python -m tests.toy.demo demo
 
-dag: setup ## draw the rule graph, and with SAMPLE=name the sample's job graph, into dag/
-	@python workflow/scripts/draw_dag.py dag $(SAMPLE)
+dag: setup ## draw the rule graph (of the demo, before there is a lock), and with SAMPLE=name the sample's job graph, into dag/
+	@python workflow/scripts/draw_dag.py dag $(SAMPLE) $(if $(wildcard config/organisms.lock.tsv),,$(DEMO))
 
 test: ## install what the tests need and run every test
 	@./setup.sh test

@@ -46,7 +46,7 @@ def test_tells_the_mistakes_of_all_files_at_once(tmp_path):
     expected = [
         "config/config.yaml or the command line, key colour: no such key; known: organisms, lock, samples, ",
         "config/config.yaml, row 2, key index.decoy: no such key; did you mean decoys?",
-        "config/config.yaml, row 2, key index.kmers, item 2: 24 is not allowed; write another",
+        "config/config.yaml, row 2, key index.kmers, item 2: 24 is not allowed; known: 1, 3, 5",
         'config/config.yaml, row 2, key index.kmers, item 3: "23" is text; write a whole number without quotes',
         'config/config.yaml, row 3, key pathvars: "x" is text; write keys below it',
         "config/config.yaml, row 4, key trim: it has no value; write keys below it (enabled, adapters, max_n)",
@@ -195,3 +195,16 @@ def test_the_graph_of_an_unknown_sample_is_refused_with_the_names_that_are_known
     assert run.returncode == 1
     assert "there is no sample in config/samples.tsv called 'nope'; known: liver_1" in run.stderr
     assert "Traceback" not in run.stderr and "KeyError" not in run.stderr
+
+
+def test_files_and_keys_that_the_configuration_lacks_are_told_with_the_mistakes_of_the_tables(tmp_path):
+    write_tables(tmp_path, ORGANISMS, {}, "trim: {adapters: nothere.fa}\n")
+    (tmp_path / "config/samples.tsv").write_text("sample\tanalyses\torganism\tfq1\na\thla\t\treads/none.fq\n")
+    messages = stopped(tmp_path)
+    expected = [
+        f"config/config.yaml, key trim.adapters: there is no file nothere.fa below {tmp_path}; correct the path",
+        "config/samples.tsv, row 2, column fq1: there is no file reads/none.fq",
+        "config/config.yaml, key hla.release: sample a wants hla; name a release's files",
+        "config/config.yaml, key hla.version: sample a wants hla; write the release",
+    ]
+    assert [message[: len(start)] for message, start in zip(messages, expected, strict=True)] == expected

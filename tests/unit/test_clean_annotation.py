@@ -4,6 +4,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from _log import InputError
 from clean_annotation import BOTH_STRANDS, Report, clean, ids_of, main, read_lengths, survey
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -220,6 +221,21 @@ def test_a_row_that_is_no_gtf_is_named_by_its_number(bad):
 def test_a_genome_that_is_no_fasta_is_said_so(text):
     with pytest.raises(ValueError, match="the genome is no FASTA"):
         read_lengths(text.splitlines(keepends=True))
+
+
+@pytest.mark.parametrize(("beyond", "fails"), [(20, False), (30, True)])
+def test_a_genome_that_ends_before_its_annotation_does_is_refused_but_for_a_few_rows(tmp_path, beyond, fails):
+    sound = [row(attributes=named(f"g{n}", f"t{n}")) for n in range(500)]
+    rows = sound + [row(end=1001, attributes=named(f"b{n}", f"u{n}")) for n in range(beyond)]
+    genome = zipped(f">I\n{'ACGT' * 250}\n", tmp_path / "genome.fa.gz")
+    gtf = zipped("".join(rows), tmp_path / "own.gtf.gz")
+    if not fails:
+        assert clean_files(genome, gtf, tmp_path / "out")["transcripts"] == 500
+        return
+    with pytest.raises(
+        InputError, match=r"my\.gtf: 30 of its 530 rows end beyond their contigs: the genome my\.fa\.gz was cut"
+    ):
+        clean_files(genome, gtf, tmp_path / "out")
 
 
 def test_windows_line_ends_make_no_difference(tmp_path):

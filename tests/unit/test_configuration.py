@@ -38,9 +38,9 @@ def test_the_configuration_that_is_shipped_is_right():
         ("index:\n  kmer: [31]", "row 2, key index.kmer: no such key; did you mean kmers? (known: kmers, decoys)"),
         (
             "index:\n  kmers: [31, 24]",
-            "row 2, key index.kmers, item 2: 24 is not allowed; write another (k of Salmon's",
+            "row 2, key index.kmers, item 2: 24 is not allowed; known: 1, 3, 5,",
         ),
-        ("index:\n  kmers:\n  - 33", "row 3, key index.kmers, item 1: 33 is not allowed; write another (k of Salmon's"),
+        ("index:\n  kmers:\n  - 33", "row 3, key index.kmers, item 1: 33 is not allowed; known: 1, 3, 5,"),
         ("index:\n  kmers: [31, 31]", "row 2, key index.kmers, item 2: 31 is there twice; remove one"),
         ('index: {kmers: ["31"]}', 'row 1, key index.kmers, item 1: "31" is text; write a whole number without quotes'),
         (
@@ -66,8 +66,15 @@ def test_the_configuration_that_is_shipped_is_right():
             "hla: {release: [~/a.zip]}",
             'row 1, key hla.release, item 1: "~/a.zip" is not allowed; write it as in imgt/A',
         ),
-        ("hla: {loci: [A, a]}", 'row 1, key hla.loci, item 2: "a" is not allowed; write another (the loci that are'),
-        ("hla: {solver: glpk}", 'row 1, key hla.solver: "glpk" is not allowed; write another (the solver of the int'),
+        ("hla: {loci: [A, a]}", 'row 1, key hla.loci, item 2: "a" is not allowed; did you mean A? (the loci that are'),
+        (
+            "align:\n  warn:\n    min_mapped_percent: 900",
+            "row 3, key align.warn.min_mapped_percent: 900 is too large; write 100 or less",
+        ),
+        (
+            "hla: {solver: glpk}",
+            'row 1, key hla.solver: "glpk" is not allowed; known: cbc, highs (the solver of the int',
+        ),
         ("hla: {max_reads: 5}", "row 1, key hla.max_reads: 5 is too small; write 1000 or more"),
         ("hla: {common: a*.csv}", 'row 1, key hla.common: "a*.csv" is not allowed; write it as in imgt/ciwd.3.0.0.csv'),
         ("samples: 5", "row 1, key samples: 5 is a whole number; write text: put it in quotes if it is right"),
@@ -138,7 +145,18 @@ def test_settles_what_is_missing_or_wrong_by_the_defaults():
 # A rule that the check does not know would be passed over without a word.
 def test_the_schema_says_nothing_that_is_not_checked():
     known = {"description", "type", "default", "properties", "additionalProperties"}
-    known |= {"enum", "pattern", "examples", "minimum", "items", "minItems", "uniqueItems", "$schema", "title"}
+    known |= {
+        "enum",
+        "pattern",
+        "examples",
+        "minimum",
+        "maximum",
+        "items",
+        "minItems",
+        "uniqueItems",
+        "$schema",
+        "title",
+    }
 
     def walk(rule):
         assert rule.keys() <= known

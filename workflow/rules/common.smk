@@ -17,7 +17,7 @@ from _configuration import check_configuration, read_config_file, settle
 from _genomes import Genomes, genome_name, read_genomes
 from _hla_settings import check_hla
 from _images import read_images, read_versions
-from _samples import ON_A_GENOME, is_local, read_samples, tidy
+from _samples import ON_A_GENOME, is_local, read_samples, samples_that_want, tidy
 from _tables import Named
 
 
@@ -83,9 +83,15 @@ if SAMPLES and not Path(SETTINGS["organisms"]).exists():
     if not any(sample.analyses & ON_A_GENOME for sample in SAMPLES.values()):
         FOUND, genome_problems = Genomes(), []
 HLA_SAMPLES = [name for name, sample in SAMPLES.items() if "hla" in sample.analyses]
+if sample_problems:
+    HLA_SAMPLES = samples_that_want("hla", Path(SETTINGS["samples"]), read_schema("samples"))
 HLA_REVIEWS, hla_problems = check_hla(
     SETTINGS["hla"], CONFIG_FILE, HLA_SAMPLES, read_schema("hla_review"), look_for_files=LOOK_FOR_FILES
 )
+if LOOK_FOR_FILES and (adapters := SETTINGS["trim"]["adapters"]) and not Path(adapters).is_file():
+    problems.append(
+        f"{CONFIG_FILE}, key trim.adapters: there is no file {adapters} below {Path.cwd()}; correct the path"
+    )
 TABLE_PROBLEMS = genome_problems + sample_problems + hla_problems
 if problems or (TABLE_PROBLEMS and not LOCKING):
     stop(problems + TABLE_PROBLEMS)

@@ -158,7 +158,7 @@ def report_what_finished():
                 page,
                 run=RUN,
                 wanted=WANTED,
-                links={path.name: path for path in existing(COUNTS + HLA_TYPES)},
+                links={path.name: path for path in existing(TABLES)},
                 logs=Path(workflow.pathvars.apply("<logs>")),
                 failed=failed,
             )

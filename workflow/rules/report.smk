@@ -10,7 +10,15 @@ INDEX_RECORDS = expand(
 )
 # Inputs of the whole cohort are functions: each job reads this file, and would make them all while it does.
 # What the front page says of the run itself; nothing that differs from run to run, or the page would never be done.
-RUN = {"versions": VERSIONS, "configuration": config}
+TOOLS_USED = (
+    {"python", "multiqc"}
+    | ({"rsem", "salmon"} if ANNOTATED else set())
+    | ({"dnaio", "fastp", "pytximport"} if QUANT_SAMPLES else set())
+    | ({"dnaio", "fastp", "bwa", "samtools", "picard", "mosdepth"} if ALIGN_SAMPLES else set())
+    | ({"gatk4"} if GATK and any(map(is_recalibrated, ALIGN_SAMPLES)) else set())
+    | ({"hla"} if HLA_SAMPLES else set())
+)
+RUN = {"versions": {tool: version for tool, version in VERSIONS.items() if tool in TOOLS_USED}, "configuration": config}
 WANTED = {
     analysis: {sample: SAMPLES[sample].organism for sample in samples}
     for analysis, samples in (("quant", QUANT_SAMPLES), ("align", ALIGN_SAMPLES), ("hla", HLA_SAMPLES))
@@ -19,6 +27,13 @@ COUNTS = expand(
     "<results>/counts/{organism}.{table}.parquet",
     organism=QUANTIFIED,
     table=["gene_counts", "gene_tpm", "gene_lengths"],
+)
+# What the page links to, and that of a run that was not finished as far as it is there.
+TABLES = (
+    [table.replace(".parquet", ".tsv") for table in COUNTS]
+    + COUNTS
+    + (["<results>/align/alignments.tsv"] if ALIGN_SAMPLES else [])
+    + HLA_TYPES
 )
 
 

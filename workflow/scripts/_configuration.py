@@ -155,11 +155,16 @@ def value_problem(value: object, rule: dict) -> str | None:
     if kind(value) != name:
         return f"{show(value)} is {kind(value)}; {type_remedy(value, wanted, name)}{about}"
     if "enum" in rule and value not in rule["enum"]:
-        return f"{show(value)} is not allowed; write another{about}"
+        known = (
+            nearest(value, rule["enum"]) if isinstance(value, str) else f"known: {', '.join(map(str, rule['enum']))}"
+        )
+        return f"{show(value)} is not allowed; {known}{about}"
     if "pattern" in rule and not re.search(rule["pattern"], value):
         return f"{show(value)} is not allowed; write it as in {rule.get('examples', [rule.get('default')])[0]}{about}"
     if "minimum" in rule and value < rule["minimum"]:
         return f"{show(value)} is too small; write {rule['minimum']} or more"
+    if "maximum" in rule and value > rule["maximum"]:
+        return f"{show(value)} is too large; write {rule['maximum']} or less"
     if "minItems" in rule and len(value) < rule["minItems"]:
         return f"the list is empty; write one or more{about}, or remove the key"
     return None

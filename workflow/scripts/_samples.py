@@ -90,6 +90,12 @@ def read_samples(
     return {name: make_sample(name, of_sample, genomes) for name, of_sample in lanes.items()}, []
 
 
+def samples_that_want(analysis: str, path: Path, schema: dict) -> list[str]:
+    """Name the samples that want an analysis in a table that may have mistakes."""
+    rows, _ = parse_table(path, schema)
+    return list(dict.fromkeys(row["sample"] for row in rows if analysis in analyses_of(row)))
+
+
 def make_sample(name: str, rows: list[Row], genomes: Genomes) -> Sample:
     first = rows[0]
     return Sample(
@@ -149,7 +155,8 @@ def analyses_of(row: Row) -> set[str]:
 
 def organism_check(genomes: Genomes) -> Callable[[Row], str | None]:
     """Make the check of a row's organism: None where it is one genome, or one that has been reported already."""
-    suggest = suggest_from(list(dict.fromkeys([*genomes.locked, *genomes.asked])))
+    # Asked for as Toya fungus, locked as toya_fungus: one organism, by the name that it was asked for.
+    suggest = suggest_from(list({organism_key(name): name for name in [*genomes.locked, *genomes.asked]}.values()))
 
     def check(row: Row) -> str | None:
         name, on_a_genome = row["organism"], analyses_of(row) & ON_A_GENOME

@@ -215,6 +215,8 @@ def told_of(name: str) -> Iterator[None]:
         raise InputError(f"{name}: {error}") from error
 
 
+# An annotation whose genome was cut has more rows than these beyond the ends of contigs, and a larger share of all.
+BEYOND_ROWS, BEYOND_SHARE = 20, 0.02
 AGAIN = "bring the file again and run `snakemake lock`"
 
 
@@ -229,6 +231,17 @@ def nothing_left(rows: Iterator[str], lengths: dict[str, int], report: Report, g
         )
     reasons = ", ".join(f"{count:,} {reason}" for reason, count in report.removed.most_common()) or "it has no exons"
     return f"no transcript is left of it (rows left out: {reasons}); is it the annotation of {genome}, in full?"
+
+
+def cut_genome(report: Report, genome: str) -> str | None:
+    """Say that a genome ends too soon; a few rows beyond their contigs are mistakes of the annotation itself."""
+    beyond = report.removed["ends beyond its contig"]
+    if beyond <= BEYOND_ROWS or beyond <= BEYOND_SHARE * report.rows_in:
+        return None
+    return (
+        f"{beyond:,} of its {report.rows_in:,} rows end beyond their contigs: the genome {genome} was cut, or is of "
+        "another assembly; bring it again, or the annotation of this assembly, and run `snakemake lock`"
+    )
 
 
 def some(names: Collection[str], shown: int = 3) -> str:
@@ -252,6 +265,8 @@ def main(
                 kept.write(row.encode())
         if not report.transcripts:
             raise InputError(nothing_left(rows(), lengths, report, sources["genome_url"]))
+        if problem := cut_genome(report, sources["genome_url"]):
+            raise InputError(problem)
     counts = vars(report) | {"transcripts": len(report.transcripts), "genes": len(report.genes)}
     report_file.write_text(json.dumps(organism | counts, indent=2) + "\n")
 

@@ -57,7 +57,7 @@ step_failed() {
     shift 3
     reason=$(grep 'salmon was only able to assign' "$log") ||
         exit "$code"
-    fail_sample "$step: $(tail -n 1 <<<"$reason" | sed $'s/\e\\[[0-9;]*m//g; s/.*] salmon/salmon/' | cut -c 1-400)" "$@"
+    fail_sample "$step: $(tail -n 1 <<<"$reason" | sed $'s/\e\\[[0-9;]*m//g; s/.*] salmon/salmon/; s/ *You can change.*//' | cut -c 1-400)" "$@"
 }
 
 # unpacked FILE: its text, whether it is gzip or plain; its last line gets its end where that lacks, so that no two lines
