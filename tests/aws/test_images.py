@@ -24,8 +24,8 @@ ASK = {
     "rsem": "dpkg-query --show rsem",  # RSEM 1.3.3 says of itself that it is 1.3.1
     "fastp": "fastp --version 2>&1",
     "dnaio": "python -c 'import dnaio; print(dnaio.__version__)'",
-    "bwa": "bwa 2>&1 | grep Version; samtools --version >&2",
-    "samtools": "samtools --version",
+    "bwa": "bwa 2>&1 | grep Version",
+    "samtools": "samtools --version | head -n 1",
     "mosdepth": "mosdepth --version",
     "picard": "picard MarkDuplicates --version 2>&1",
     "gatk4": "gatk --version 2>&1 | grep Toolkit",
