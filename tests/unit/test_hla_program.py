@@ -77,3 +77,10 @@ def test_a_solver_that_is_not_installed_is_named():
     program = Program(["A"], {frozenset({0}): 1.0}, {"A": 0.1}, frozenset())
     with pytest.raises(ValueError, match="the solver highs is not installed"):
         solve(program, "highs", 1, 0, 1)
+
+
+def test_a_solver_that_finds_nothing_in_its_time_fails_the_job_and_types_nobody(monkeypatch):
+    program = Program(["A"], {frozenset({0}): 1.0}, {"A": 0.1}, frozenset())
+    monkeypatch.setattr("pulp.LpProblem.solve", lambda model, solver: None)  # as one that is out of time leaves it
+    with pytest.raises(TimeoutError, match=r"no types within 5 s; let it have more: hla\.time_limit"):
+        solve(program, "cbc", 5, 0, 1)

@@ -63,7 +63,7 @@ def type_loci(index: Index, hits: Hits, fragment_of: np.ndarray, ciwd: Mapping[s
         name: describe(typed[name], *calls[name], groups, ciwd) if name in typed else nothing(name) for name in loci
     }
     settle_optional(told)
-    flag(told)
+    flag(told, solved)
     return {
         "reads": {
             "typed_loci": {name: found["reads"] for name, found in told.items()},
@@ -73,7 +73,7 @@ def type_loci(index: Index, hits: Hits, fragment_of: np.ndarray, ciwd: Mapping[s
         "solver": {
             "name": settings["solver"],
             "status": solved.status,
-            "objective": solved.solutions[0].objective if solved.solutions else None,
+            "objective": solved.solutions[0].objective,
             "gap": solved.gap,
             "seconds": round(solved.seconds, 3),
             "solutions": named(solved, typed, candidates),
@@ -99,7 +99,7 @@ def choose(
     solved = solve(program, settings["solver"], settings["time_limit"], settings["gap"], settings["solutions"])
     flat = [(name, allele) for name in typed for allele in heads[name]]
     chosen: dict[str, list[int]] = {name: [] for name in typed}
-    for variable in solved.solutions[0].chosen if solved.solutions else ():
+    for variable in solved.solutions[0].chosen:
         name, allele = flat[variable]
         chosen[name].append(allele)
     return solved, chosen
@@ -235,12 +235,14 @@ def copies_by_drb1(name: str, drb1: dict) -> int | None:
     return chance.index(max(chance)) if max(chance) >= CERTAIN else None
 
 
-def flag(told: dict[str, dict]) -> None:
+def flag(told: dict[str, dict], solved: Solved) -> None:
     """Say what a reviewer should look at."""
     for name, found in told.items():
         flags = found["flags"]
         if found["zygosity"] == ABSENT or not found["exons"]:
             continue
+        if solved.gap:
+            flags.append(f"optimum not proved: gap {solved.gap:.2g}")
         if found["depth"] < LOW_DEPTH:
             flags.append("low coverage")
         for each in found["exons"]:

@@ -89,7 +89,10 @@ def objective_of(program: Program, chosen: Sequence[int]) -> float:
 
 
 def solve(program: Program, solver: str, time_limit: float, gap: float, solutions: int) -> Solved:
-    """The best choices, up to `solutions` of them; raise ValueError where the solver is not installed."""
+    """The best choices, one to `solutions` of them.
+
+    Raises ValueError where the solver is not installed, TimeoutError where it finds no choice within `time_limit` (s).
+    """
     model, variables = build(program)
     start, found, status, distance = monotonic(), [], "optimal", 0.0
     for number in count():
@@ -106,7 +109,9 @@ def solve(program: Program, solver: str, time_limit: float, gap: float, solution
             status = "optimal" if distance == 0 else "gap"
         found.append(Solution(chosen, value))
         model += pulp.lpSum(1 - variables[v] if v in chosen else variables[v] for v in range(len(variables))) >= 1
-    return Solved(found, status if found else "infeasible", distance, monotonic() - start)
+    if not found:
+        raise TimeoutError(f"the solver found no types within {time_limit:g} s; let it have more: hla.time_limit")
+    return Solved(found, status, distance, monotonic() - start)
 
 
 def build(program: Program, relaxed: bool = False) -> tuple[pulp.LpProblem, list[pulp.LpVariable]]:
