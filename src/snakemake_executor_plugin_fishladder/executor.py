@@ -70,7 +70,9 @@ class Executor(RemoteExecutor):
         looked = getattr(self.workflow, "start_time", None) or datetime.datetime.now()
         self.orphans = Orphans(self.poller, self.ledger, self.logger.info, looked.timestamp())
         self.pace = Pace(self.settings.poll_interval, self.settings.poll_limit)
-        self.trace = Trace(Path(self.settings.trace) if self.settings.trace else None, self.sender.tags)
+        self.trace = Trace(
+            Path(self.settings.trace) if self.settings.trace else None, self.sender.tags, self.logger.warning
+        )
         self.progress = Progress()
         self.memory_floor: dict[str, int] = {}
         self.unsettled: dict[str, int] = {}
@@ -261,8 +263,8 @@ class Executor(RemoteExecutor):
             if self.sender.stopping.is_set():
                 return
             if outcome.kind != "void" or not self.follow(flight):
-                landed.add(flight)
                 self.land(flight, infos[flight], outcome)
+                landed.add(flight)  # not before it is told: a job that is neither told nor looked at is waited for forever
         self.end_stuck(infos, landed)
 
     def follow(self, flight: Flight) -> bool:
@@ -311,9 +313,9 @@ class Executor(RemoteExecutor):
                 why = failures.why_stuck(queue, environments, str(detail.get("statusReason") or ""))
                 self.sender.end(list(ids_to_end(batch)), "never started")
                 for flight in [flight for flight in infos if flight.batch is batch and flight not in landed]:
-                    landed.add(flight)
                     told = Outcome("stuck", flight.id, reason=f"no start for {idle / 60:.0f} minutes: {why}")
                     self.land(flight, infos[flight], told)
+                    landed.add(flight)
 
     def print_job_error(self, job_info: SubmittedJobInfo, msg: str | None = None, **kwargs: Any) -> None:
         job = job_info.job

@@ -241,6 +241,16 @@ def test_out_of_memory_is_tried_again_with_more_and_a_user_error_is_not(batch_se
         assert words in said
 
 
+def test_trace_on_a_full_disk_is_told_once_and_no_job_waits_for_it(batch_server, tmp_path):
+    python = stub_job.prepare(tmp_path, 3)
+    for name in ("full.tsv", "full.jsonl"):
+        (tmp_path / name).symlink_to("/dev/full")
+    code, said = driver.run(tmp_path, "--fishladder-trace", "full.tsv", python=python)
+    assert code == 0, said[-3000:]
+    assert said.count("the trace has gaps, as it cannot be written: [Errno 28] No space left on device") == 1
+    assert (stub_job.lost(tmp_path, 3), stub_job.doubled(tmp_path), left_open(batch_server)) == ([], {}, [])
+
+
 def test_job_that_never_starts_says_why(batch_server, tmp_path):
     batch_server.hold.set()
     python = stub_job.prepare(tmp_path, 2)

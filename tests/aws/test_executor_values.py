@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -143,6 +144,17 @@ def test_ids_are_described_a_hundred_at_a_time(ids):
     assert [one for part in parts for one in part] == ids
     assert all(len(part) <= 100 for part in parts)
     assert len(parts) == -(-len(ids) // 100)
+
+
+def test_an_end_that_could_not_be_told_is_found_at_the_next_look():
+    one = batch(2, job_id="p")
+    detail = {"jobId": "p", "status": "PENDING", "arrayProperties": {"statusSummary": {"SUCCEEDED": 1, "RUNNING": 1}}}
+    clients = {"batch": SimpleNamespace(describe_jobs=lambda jobs: {"jobs": [detail]})}
+    poller = polling.Poller(clients, SimpleNamespace(ends=lambda key: {0: end(0)}))
+    flights = list(one.flights.values())
+    told = next(poller.look(flights))  # and here the telling fails
+    assert [flight for flight, _ in poller.look(flights)] == [told[0]] == [one.flights[0]]
+    assert list(poller.look(flights[1:])) == []
 
 
 def test_pace_slows_with_silence_and_wakes_with_events(monkeypatch):
