@@ -241,6 +241,23 @@ def test_out_of_memory_is_tried_again_with_more_and_a_user_error_is_not(batch_se
         assert words in said
 
 
+def test_driver_killed_while_a_second_attempt_runs_takes_it_over(batch_server, tmp_path):
+    """The command holds the memory, which the next driver, at its first attempt again, fills in otherwise."""
+    more = "resources: mem_mb=lambda wildcards, attempt: 500 * attempt"
+    python = stub_job.prepare(tmp_path, 1, seconds=12, more=more)
+    killed = Fault(after=0.2, reason="OutOfMemoryError: Container killed due to memory usage", code=137)
+    batch_server.fault = lambda job, attempt: killed if len(batch_server.started) == 1 else None
+    process = driver.start(tmp_path, *RERUN, "--retries", "2", python=python)
+    wait_for(lambda: len(batch_server.started) == 2)
+    os.killpg(process.pid, signal.SIGKILL)
+    code, said = driver.run(tmp_path, *RERUN, "--retries", "2", python=python)
+
+    assert code == 0, said[-3000:]
+    assert '"event":"adopted"' in (tmp_path / "fishladder-trace.jsonl").read_text()
+    assert batch_server.calls["submitjob"] == 2
+    assert (stub_job.lost(tmp_path, 1), batch_server.active(), left_open(batch_server)) == ([], [], [])
+
+
 def test_trace_on_a_full_disk_is_told_once_and_no_job_waits_for_it(batch_server, tmp_path):
     python = stub_job.prepare(tmp_path, 3)
     for name in ("full.tsv", "full.jsonl"):
