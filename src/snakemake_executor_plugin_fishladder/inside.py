@@ -25,6 +25,7 @@ from .manifest import ENVIRONMENT_NAME, Reference
 from .states import DISK, UNREACHABLE, VOID, End, claim_key, end_folder
 
 TAIL = 12_000
+CLAIMS, CLAIM_PAUSE_S = 8, 0.5
 # What Snakemake says of each file, many of them after the error: it would be all that is left of a job's last lines.
 TRANSFERS = (
     b"Retrieving from storage: ",
@@ -107,16 +108,21 @@ class Job:
     def claim(self) -> str:
         """Claim the job; return the id of the Batch job that has it: our own, or that of a double."""
         place = {"Bucket": self.reference.bucket, "Key": claim_key(self.header["prefix"], self.batch, self.index)}
-        try:
-            self.s3.put_object(**place, Body=self.job_id.encode(), IfNoneMatch="*")
-        except self.s3.exceptions.ClientError as error:
-            code = error.response.get("Error", {}).get("Code")
-            if code in ("NotImplemented", "InvalidArgument"):  # a store without conditional writes
+        for attempt in range(1, CLAIMS + 1):
+            try:
+                self.s3.put_object(**place, Body=self.job_id.encode(), IfNoneMatch="*")
                 return self.job_id
-            if code not in ("PreconditionFailed", "412", "ConditionalRequestConflict"):
-                raise
-            return self.s3.get_object(**place)["Body"].read().decode()
-        return self.job_id
+            except self.s3.exceptions.ClientError as error:
+                code = error.response.get("Error", {}).get("Code")
+                if code in ("NotImplemented", "InvalidArgument"):  # a store without conditional writes
+                    return self.job_id
+                if code in ("PreconditionFailed", "412"):
+                    return self.s3.get_object(**place)["Body"].read().decode()
+                # A conflict with another write, or a deletion, at the same moment says not who has won: ask again.
+                if code != "ConditionalRequestConflict" or attempt == CLAIMS:
+                    raise
+            time.sleep(CLAIM_PAUSE_S * attempt)
+        raise AssertionError("unreachable")
 
     @property
     def batch(self) -> str:
