@@ -124,6 +124,12 @@ class Job:
             time.sleep(CLAIM_PAUSE_S * attempt)
         raise AssertionError("unreachable")
 
+    def has_succeeded(self) -> bool:
+        """Whether an earlier attempt ended well, and its host was gone before Batch had heard of it."""
+        folder = end_folder(self.header["prefix"], self.batch)
+        found = self.s3.list_objects_v2(Bucket=self.reference.bucket, Prefix=f"{folder}{self.index}.")
+        return any(not End.parse(one["Key"].removeprefix(folder)).code for one in found.get("Contents", []))
+
     @property
     def batch(self) -> str:
         return self.header["batch"]
@@ -229,6 +235,9 @@ def perform(job: Job) -> int:
     if (owner := job.claim()) != job.job_id:
         say(f"this job is a double of {owner}, which runs it: nothing to do here")
         return VOID
+    if job.attempt > 1 and job.has_succeeded():
+        say("an earlier attempt has done this job: nothing to do here")
+        return 0
     scratch = Path("/scratch") if Path("/scratch").is_dir() else Path(tempfile.gettempdir())
     if scratch.name == "scratch":
         os.environ.setdefault("TMPDIR", str(scratch))

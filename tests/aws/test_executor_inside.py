@@ -7,7 +7,7 @@ from snakemake_executor_plugin_fishladder import inside
 from snakemake_executor_plugin_fishladder.clients import Clients
 from snakemake_executor_plugin_fishladder.inside import Job, perform
 from snakemake_executor_plugin_fishladder.ledger import Ledger
-from snakemake_executor_plugin_fishladder.states import VOID
+from snakemake_executor_plugin_fishladder.states import VOID, End
 from tests.aws.batch_server import REGION
 
 
@@ -71,4 +71,21 @@ def test_claims_that_always_meet_another_write_end_in_an_error(ledger, tmp_path,
 def test_a_claimed_job_is_not_done_by_a_double(ledger, tmp_path):
     assert perform(open_job(ledger, tmp_path)) == 0
     assert perform(open_job(ledger, tmp_path, job_id="double")) == VOID
+    assert (tmp_path / "first").read_text() == "ran\n"
+
+
+def test_a_job_that_ended_well_before_its_host_went_is_not_done_again(ledger, tmp_path):
+    assert perform(open_job(ledger, tmp_path)) == 0
+    assert perform(open_job(ledger, tmp_path, attempt=2)) == 0
+    assert (tmp_path / "first").read_text() == "ran\n"
+    assert ledger.ends("k")[0].attempt == 1
+
+
+def test_a_job_whose_first_attempt_failed_or_left_nothing_is_done_again(ledger, tmp_path):
+    for code, index in ((3, 0), (0, 1)):  # its own end, and the good one of another job
+        job = open_job(ledger, tmp_path)
+        job.fetch()
+        job.index = index
+        job.leave(End(index, 1, code, False, 1, 2, 3), "")
+    assert perform(open_job(ledger, tmp_path, attempt=2)) == 0
     assert (tmp_path / "first").read_text() == "ran\n"
