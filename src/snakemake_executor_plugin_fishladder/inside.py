@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from .manifest import ENVIRONMENT_NAME, Reference
-from .states import DISK, UNREACHABLE, VOID, End, claim_key, end_folder
+from .states import DISK, NO_RUNTIME, UNREACHABLE, VOID, End, claim_key, end_folder
 
 TAIL = 12_000
 CLAIMS, CLAIM_PAUSE_S = 8, 0.5
@@ -250,7 +250,7 @@ def perform(job: Job) -> int:
     if job.told_to_stop:  # by Batch: a timeout, a cancelled run, or Spot taking the host back. Batch says which.
         return 143
     job.leave(End(job.index, job.attempt, code, oom_kills() > kills, start, time.time(), peak_mb(), instance()), tail)
-    return code
+    return 1 if code == NO_RUNTIME else code  # which Batch would try again
 
 
 def main() -> int:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from .needs import Needs
+from .states import NO_RUNTIME
 
 RUNTIME = "/opt/fishladder"
 SCRATCH = "/scratch"
-NO_RUNTIME = 97
 
 # Runs in any image: a POSIX shell and the runtime. $0 is the Python to use.
 BOOTSTRAP = f"""command -v "$0" >/dev/null 2>&1 || {{
@@ -81,13 +81,17 @@ def container(needs: Needs, ground: Ground) -> dict[str, Any]:
 
 
 def retry_strategy(host_attempts: int) -> dict[str, Any]:
-    """Batch itself repeats what the host is to blame for. Batch repeats what nothing matches: the last must be EXIT."""
+    """Batch itself repeats what the host is to blame for. Batch repeats what nothing matches: the last must be EXIT.
+
+    It takes five conditions at most.
+    """
     return {
         "attempts": min(10, max(1, host_attempts)),
         "evaluateOnExit": [
             {"onStatusReason": "Host EC2*", "action": "RETRY"},
             {"onReason": "DockerTimeoutError*", "action": "RETRY"},
             {"onReason": "CannotInspectContainerError*", "action": "RETRY"},
+            {"onExitCode": str(NO_RUNTIME), "action": "RETRY"},  # one instance without it must not fail a whole array
             {"onReason": "*", "action": "EXIT"},
         ],
     }

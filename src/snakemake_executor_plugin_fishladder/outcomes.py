@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .job_definitions import NO_RUNTIME
-from .states import DISK, UNREACHABLE, VOID, End
+from .states import DISK, NO_RUNTIME, UNREACHABLE, VOID, End
 
 SUCCESS = "success"
 # Which kinds Snakemake's own --retries may repeat. Batch itself has repeated "host" before it comes to this.

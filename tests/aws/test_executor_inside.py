@@ -7,7 +7,7 @@ from snakemake_executor_plugin_fishladder import inside
 from snakemake_executor_plugin_fishladder.clients import Clients
 from snakemake_executor_plugin_fishladder.inside import Job, perform
 from snakemake_executor_plugin_fishladder.ledger import Ledger
-from snakemake_executor_plugin_fishladder.states import VOID, End
+from snakemake_executor_plugin_fishladder.states import NO_RUNTIME, VOID, End
 from tests.aws.batch_server import REGION
 
 
@@ -89,3 +89,8 @@ def test_a_job_whose_first_attempt_failed_or_left_nothing_is_done_again(ledger, 
         job.leave(End(index, 1, code, False, 1, 2, 3), "")
     assert perform(open_job(ledger, tmp_path, attempt=2)) == 0
     assert (tmp_path / "first").read_text() == "ran\n"
+
+
+def test_a_rules_own_exit_code_is_not_taken_for_a_missing_runtime(ledger, tmp_path):
+    assert perform(open_job(ledger, tmp_path, after="; exit 97")) == 1  # Batch tries 97 again
+    assert ledger.ends("k")[0].code == NO_RUNTIME

@@ -16,6 +16,7 @@ from snakemake_executor_plugin_fishladder.job_definitions import Ground, definit
 from snakemake_executor_plugin_fishladder.manifest import Reference
 from snakemake_executor_plugin_fishladder.needs import Needs, Refusal, image_of, in_registry, needs_of
 from snakemake_executor_plugin_fishladder.settings import ExecutorSettings, pairs
+from snakemake_executor_plugin_fishladder.states import NO_RUNTIME
 from tests.aws.batch_server import tried_again
 
 NEEDS = Needs("tool:1", 2, 3000, queue="work")
@@ -133,21 +134,23 @@ def test_definition_names_roles_logs_and_mounts_the_runtime_read_only():
 
 
 @pytest.mark.parametrize(
-    ("status_reason", "reason", "again"),
+    ("code", "status_reason", "reason", "again"),
     [
-        ("Host EC2 (instance i-1) terminated.", "", True),
-        ("Essential container in task exited", "", False),
-        ("Essential container in task exited", "OutOfMemoryError: killed", False),
-        ("Task failed to start", "DockerTimeoutError: slow", True),
-        ("Task failed to start", "CannotPullContainerError: not found", False),
+        (None, "Host EC2 (instance i-1) terminated.", "", True),
+        (1, "Essential container in task exited", "", False),
+        (9, "Essential container in task exited", "", False),
+        (NO_RUNTIME, "Essential container in task exited", "", True),
+        (137, "Essential container in task exited", "OutOfMemoryError: killed", False),
+        (None, "Task failed to start", "DockerTimeoutError: slow", True),
+        (None, "Task failed to start", "CannotPullContainerError: not found", False),
     ],
 )
-def test_batch_repeats_only_what_the_host_is_to_blame_for(status_reason, reason, again):
+def test_batch_repeats_only_what_the_host_is_to_blame_for(code, status_reason, reason, again):
     strategy = definition(NEEDS, GROUND)["retryStrategy"]
     assert len(strategy["evaluateOnExit"]) <= 5
     assert strategy["evaluateOnExit"][-1]["action"] == "EXIT"
-    assert tried_again(strategy, 1, 1, status_reason, reason) is again
-    assert tried_again(strategy, 5, 1, status_reason, reason) is False
+    assert tried_again(strategy, 1, code, status_reason, reason) is again
+    assert tried_again(strategy, 5, code, status_reason, reason) is False
 
 
 @pytest.mark.parametrize(
