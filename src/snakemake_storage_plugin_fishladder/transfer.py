@@ -8,6 +8,7 @@ import time
 import uuid
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from botocore.exceptions import FlexibleChecksumError
@@ -112,19 +113,27 @@ class Mover:
             shutil.rmtree(hidden, ignore_errors=True)
 
     def download(self, wanted: Iterable[tuple[Location, Entry, Path]]) -> None:
-        """Download objects, each to a path that appears only when the file is whole."""
-        started = [(location, target, *self.start(location, entry, target)) for location, entry, target in wanted]
-        for location, target, head, part, future in started:
-            try:
+        """Download objects, each to a path that appears only when the file is whole; the first error ends them all."""
+        started: list[tuple[Head, Path, TransferFuture]] = []
+        try:
+            wanted = list(wanted)
+            for location, entry, target in wanted:
+                started.append(self.start(location, entry, target))
+            for (location, _, target), (head, part, future) in zip(wanted, list(started), strict=True):
                 try:
                     self.finish(location, head, part, future)
                 except NotWhole:  # or replaced since it was listed: look at what is there now, once more
-                    part.unlink(missing_ok=True)
                     head = self.look(location)
-                    _, part, future = self.start(location, head.entry, target, head)
+                    started.append(self.start(location, head.entry, target, head))
+                    _, part, future = started[-1]
                     self.finish(location, head, part, future)
                 part.replace(target)
-            finally:
+        finally:
+            for _, _, future in started:
+                future.cancel()
+            for _, part, future in started:
+                with suppress(Exception):  # it was told, or is no news
+                    future.result()
                 part.unlink(missing_ok=True)
 
     def start(

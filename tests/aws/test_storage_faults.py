@@ -42,13 +42,17 @@ class Faults:
 
 
 class Empty:
-    """The body of an answer that has none."""
+    """The body of an answer, which has none unless it is given."""
+
+    def __init__(self, content: bytes = b"") -> None:
+        self.content = content
 
     def stream(self, **_):
-        yield b""
+        yield self.content
 
     def read(self, *_):
-        return b""
+        content, self.content = self.content, b""
+        return content
 
 
 @pytest.fixture
@@ -100,6 +104,32 @@ def test_a_server_that_never_recovers_ends_in_an_error_after_the_tries_that_are_
     with pytest.raises(WorkflowError):
         provider.object(f"s3://{moto_bucket.name}/a").exists()
     assert faults.counts[kind] == 3
+
+
+def test_a_download_that_fails_ends_those_beside_it_and_leaves_nothing(moto_bucket, tmp_path, hurried):
+    provider = provider_for(moto_bucket, tmp_path, transfers=2)
+    keys = [f"{n:02}" for n in range(40)]
+    for key in keys:
+        moto_bucket.write(key, b"x")
+    asked = []
+
+    def answer(request, **_):
+        asked.append(request.url)
+        if request.url.endswith("/00"):
+            return botocore.awsrequest.AWSResponse(request.url, 403, {}, Empty())
+        slowly.wait(0.1)
+        return None
+
+    slowly = threading.Event()
+    provider.s3.client.meta.events.register("before-send.s3.GetObject", answer)
+    files = [provider.object(f"s3://{moto_bucket.name}/{key}") for key in keys]
+    wanted = [(file.location, file.found(), tmp_path / key) for file, key in zip(files, keys, strict=True)]
+    with pytest.raises(WorkflowError, match="/00: Access is denied"):
+        provider.mover.download(wanted)
+    left, so_far = list(tmp_path.glob(".*part*")), len(asked)
+    provider.mover.manager.shutdown()  # waits for whatever is still under way
+    assert (left, list(tmp_path.glob(".*part*"))) == ([], [])
+    assert len(asked) == so_far < len(keys)
 
 
 class Cutter:
