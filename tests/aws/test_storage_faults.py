@@ -6,6 +6,7 @@ import threading
 import urllib.request
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
 
 import botocore.awsrequest
 import botocore.exceptions
@@ -104,6 +105,33 @@ def test_a_server_that_never_recovers_ends_in_an_error_after_the_tries_that_are_
     with pytest.raises(WorkflowError):
         provider.object(f"s3://{moto_bucket.name}/a").exists()
     assert faults.counts[kind] == 3
+
+
+class Unsorted:
+    """Answers listings in an order that is not that of the keys, two keys a page, as a directory bucket would."""
+
+    keys = ("out/c", "out/d", "out/a", "out/b", "out/e")
+
+    def __call__(self, request, **_):
+        asked = parse_qs(urlsplit(request.url).query)
+        after = asked.get("start-after", [""])[0]
+        found = [key for key in self.keys if key > after][int(asked.get("continuation-token", ["0"])[0]) :]
+        cut, token = len(found) > 2, self.keys.index(found[1]) + 1 if len(found) > 1 else 0
+        told = "".join(
+            f"<Contents><Key>{key}</Key><Size>1</Size><LastModified>2026-01-01T00:00:00Z</LastModified></Contents>"
+            for key in found[:2]
+        )
+        more = f"<IsTruncated>{str(cut).lower()}</IsTruncated><NextContinuationToken>{token}</NextContinuationToken>"
+        body = f"<ListBucketResult>{more}{told}</ListBucketResult>".encode()
+        return botocore.awsrequest.AWSResponse(request.url, 200, {}, Empty(body))
+
+
+def test_a_listing_that_is_not_sorted_is_read_to_its_end(moto_bucket, tmp_path):
+    provider = provider_for(moto_bucket, tmp_path)
+    provider.s3.client.meta.events.register("before-send.s3.ListObjectsV2", Unsorted())
+    directory = provider.object(f"s3://{moto_bucket.name}/out")
+    assert [key for key, _ in provider.s3.below(directory.location)] == list(Unsorted.keys)
+    assert directory.local_footprint() == len(Unsorted.keys)
 
 
 def test_a_download_that_fails_ends_those_beside_it_and_leaves_nothing(moto_bucket, tmp_path, hurried):
