@@ -14,7 +14,7 @@ from snakemake_interface_common.exceptions import WorkflowError
 
 from .errors import explained
 from .inventory import Entry, Page
-from .locations import Location
+from .locations import Location, unfinished
 from .settings import StorageProviderSettings
 
 CHECKSUMS = ("ChecksumCRC32", "ChecksumSHA256", "ChecksumSHA1")  # those that Python can compute
@@ -97,11 +97,12 @@ class S3:
         return self.listed(location.bucket, location.key + "/")
 
     def has_below(self, location: Location) -> bool:
-        """Say whether a directory holds anything, now."""
+        """Say whether a directory holds anything, now, and is whole."""
         try:
-            return bool(self.list_page(location.bucket, location.key + "/", "", most=1).entries)
+            found = self.list_page(location.bucket, location.key + "/", "", most=1).entries
         except PermissionError as error:
             raise WorkflowError(str(error)) from error
+        return bool(found) and self.head(unfinished(location)) is None
 
     def delete(self, bucket: str, keys: Iterable[str]) -> None:
         """Delete objects; one that is not there is no error."""

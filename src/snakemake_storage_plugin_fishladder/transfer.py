@@ -19,7 +19,7 @@ from snakemake_interface_common.exceptions import WorkflowError
 
 from .errors import explained
 from .inventory import Entry
-from .locations import Location
+from .locations import Location, unfinished
 from .s3 import S3, Head, answered
 
 MB = 1024 * 1024
@@ -77,22 +77,37 @@ class Mover:
             raise NotWhole(f"{location}: was sent, but is not there. Try again.")
 
     def upload_directory(self, folder: Path, location: Location) -> None:
-        """Upload everything below a folder, and delete what an earlier version of it had and this one has not."""
+        """Upload everything below a folder, and delete what an earlier version of it had and this one has not.
+
+        S3 takes one object after the other: until all are there, a mark says that the directory is not.
+        """
         files, markers = {}, []
         for path, name in files_below(folder):
             if path.is_dir():
                 markers.append(f"{location.key}/{name}")
             else:
                 files[f"{location.key}/{name}"] = path
+        self.put_empty(mark := unfinished(location))
         self.upload((path, Location(location.bucket, key)) for key, path in files.items())
         for key in markers:
-            with explained(location):
-                self.s3.client.put_object(Bucket=location.bucket, Key=key, Body=b"", **self.s3.written_with)
+            self.put_empty(Location(location.bucket, key))
         arrived = dict(self.s3.below(location))
         for key, path in files.items():
             if key not in arrived or arrived[key].size != path.stat().st_size:
                 raise NotWhole(f"s3://{location.bucket}/{key}: has not arrived whole. Try again.")
-        self.s3.delete(location.bucket, [location.key, *(arrived.keys() - files.keys() - set(markers))])
+        self.s3.delete(location.bucket, [location.key, *(arrived.keys() - files.keys() - {*markers, mark.key})])
+        self.s3.delete(location.bucket, [mark.key])
+
+    def delete_directory(self, location: Location) -> None:
+        """Delete everything below a key; what is left of it, if that is cut off, is marked as no whole directory."""
+        if keys := {key for key, _ in self.s3.below(location)}:
+            self.put_empty(mark := unfinished(location))
+            self.s3.delete(location.bucket, keys - {mark.key})
+            self.s3.delete(location.bucket, [mark.key])
+
+    def put_empty(self, location: Location) -> None:
+        with explained(location):
+            self.s3.client.put_object(**address(location), Body=b"", **self.s3.written_with)
 
     def download_directory(self, location: Location, target: Path) -> None:
         """Download everything below a key into a folder, which appears only when it is whole."""
@@ -101,6 +116,8 @@ class Mover:
         try:
             wanted = []
             for key, entry in self.s3.below(location):
+                if key == unfinished(location).key:
+                    raise NotWhole(f"{location}: is not whole, its upload was cut off or is under way. Make it again.")
                 if name := key.removeprefix(location.key + "/"):
                     path = inside(hidden, name)
                     (path if name.endswith("/") else path.parent).mkdir(parents=True, exist_ok=True)
