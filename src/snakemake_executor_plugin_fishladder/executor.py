@@ -22,7 +22,7 @@ from snakemake_interface_executor_plugins.settings import SharedFSUsage
 from . import commands, failures, submission
 from .adoption import Orphans
 from .capacity import Capacity
-from .clients import Clients, is_expired
+from .clients import Clients, is_expired, is_passing
 from .ground import ground_of, state_prefix
 from .ledger import Ledger, token
 from .manifest import common_ends
@@ -36,6 +36,7 @@ from .settings import ExecutorSettings
 from .trace import Trace
 
 WAITING = {"SUBMITTED", "PENDING", "RUNNABLE"}
+FAILED_LOOKS = 30  # one after the other, each of which botocore has tried ten times
 
 
 class Executor(RemoteExecutor):
@@ -79,6 +80,7 @@ class Executor(RemoteExecutor):
         self.batch_of: dict[JobExecutorInterface, Batch] = {}
         self.adopted: set[JobExecutorInterface] = set()
         self.withheld: set[str] = set()
+        self.failed_looks = 0
         self.began = False
         self.ready = True
 
@@ -245,9 +247,11 @@ class Executor(RemoteExecutor):
         landed: set[Flight] = set()
         try:
             self.sender.with_credentials(lambda: self.look(infos, landed))
+            self.failed_looks = 0
         except Exception as error:
-            if is_expired(error):
-                raise WorkflowError(str(error)) from error
+            self.failed_looks += 1
+            if not is_passing(error) or self.failed_looks >= FAILED_LOOKS:
+                raise WorkflowError(failures.why_blind(error, self.failed_looks)) from error
             self.logger.warning(f"fishladder: cannot look at the jobs now ({error}); trying again.")
         if self.poller.changed:
             self.poller.changed = False
@@ -264,7 +268,7 @@ class Executor(RemoteExecutor):
                 return
             if outcome.kind != "void" or not self.follow(flight):
                 self.land(flight, infos[flight], outcome)
-                landed.add(flight)  # not before it is told: a job that is neither told nor looked at is waited for forever
+                landed.add(flight)  # not before: a job that is neither told nor looked at is waited for forever
         self.end_stuck(infos, landed)
 
     def follow(self, flight: Flight) -> bool:
@@ -309,8 +313,11 @@ class Executor(RemoteExecutor):
             idle = min(time.monotonic() - self.poller.last_start, time.time() - batch.submitted)
             if limit and idle > limit and WAITING & batch.summary.keys():
                 detail = self.poller.describe([str(batch.job_id)]).get(str(batch.job_id), {})
-                queue, environments = self.capacity.environments(batch.needs.queue)
-                why = failures.why_stuck(queue, environments, str(detail.get("statusReason") or ""))
+                try:
+                    queue, environments = self.capacity.environments(batch.needs.queue)
+                    why = failures.why_stuck(queue, environments, str(detail.get("statusReason") or ""))
+                except LookupError as error:  # someone has deleted the queue
+                    why = str(error)
                 self.sender.end(list(ids_to_end(batch)), "never started")
                 for flight in [flight for flight in infos if flight.batch is batch and flight not in landed]:
                     told = Outcome("stuck", flight.id, reason=f"no start for {idle / 60:.0f} minutes: {why}")

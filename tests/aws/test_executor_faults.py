@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from snakemake_executor_plugin_fishladder.manifest import ENVIRONMENT_NAME, Reference, unpack
 from tests.aws import driver, stub_job
-from tests.aws.batch_server import ANSWER_LOST, BROKEN, EXPIRED, HOST_GONE, NOTHING_LISTED, THROTTLED, Fault
+from tests.aws.batch_server import ANSWER_LOST, BROKEN, EXPIRED, HOST_GONE, NOTHING_LISTED, THROTTLED, Fault, Trouble
 
 RERUN = ("--rerun-incomplete", "--rerun-triggers", "mtime")
 
@@ -266,6 +266,17 @@ def test_trace_on_a_full_disk_is_told_once_and_no_job_waits_for_it(batch_server,
     assert code == 0, said[-3000:]
     assert said.count("the trace has gaps, as it cannot be written: [Errno 28] No space left on device") == 1
     assert (stub_job.lost(tmp_path, 3), stub_job.doubled(tmp_path), left_open(batch_server)) == ([], {}, [])
+
+
+def test_right_that_is_missing_is_told_at_once(batch_server, tmp_path):
+    python = stub_job.prepare(tmp_path, 2, seconds=60)
+    denied = Trouble(403, "AccessDeniedException")
+    batch_server.trouble = lambda call, key: denied if (call, key) == ("describejobs", "driver") else None
+    code, said = driver.run(tmp_path, python=python, env={"AWS_ACCESS_KEY_ID": "driver"})
+    assert code != 0
+    assert "the driver lacks batch:DescribeJobs" in said.replace("\n", " ")
+    assert batch_server.calls["describejobs"] == 1
+    assert len(batch_server.active()) == len(left_open(batch_server)) + 1 == 2  # they run on, to be taken over
 
 
 def test_job_that_never_starts_says_why(batch_server, tmp_path):

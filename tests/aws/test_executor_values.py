@@ -5,10 +5,11 @@ from collections import Counter
 from types import SimpleNamespace
 
 import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError, IncompleteReadError, ReadTimeoutError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snakemake_executor_plugin_fishladder import failures, polling, progress
+from snakemake_executor_plugin_fishladder import clients, failures, polling, progress
 from snakemake_executor_plugin_fishladder.inside import rule_code
 from snakemake_executor_plugin_fishladder.ledger import split, token
 from snakemake_executor_plugin_fishladder.manifest import Reference, common_ends, pack, unpack
@@ -224,6 +225,32 @@ def test_failure_tells_everything_one_needs():
 def test_waiting_jobs_say_why(queue, environments, words):
     assert words in failures.why_stuck(queue, environments)
     assert failures.why_stuck(queue, environments, "MISCONFIGURATION: x").startswith("MISCONFIGURATION: x")
+
+
+def answer(code: str, status: int, operation: str = "DescribeJobs") -> ClientError:
+    told = {"Error": {"Code": code, "Message": "m"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(told, operation)
+
+
+@pytest.mark.parametrize(
+    ("error", "passing", "words"),
+    [
+        (answer("ThrottlingException", 429), True, "30 looks, one after the other, have failed. "),
+        (answer("InternalError", 500), True, "30 looks"),
+        (answer("RequestTimeout", 400), True, "30 looks"),
+        (ReadTimeoutError(endpoint_url="u"), True, "30 looks"),
+        (EndpointConnectionError(endpoint_url="u"), True, "30 looks"),
+        (IncompleteReadError(actual_bytes=1, expected_bytes=2), True, "30 looks"),
+        (answer("AccessDeniedException", 403), False, "the driver lacks batch:DescribeJobs"),
+        (answer("AccessDenied", 403, "ListObjectsV2"), False, "the driver lacks s3:ListBucket"),
+        (answer("ExpiredToken", 403), False, "ExpiredToken"),
+        (answer("ClientException", 400), False, "ClientError"),
+        (KeyError("status"), False, "KeyError: 'status'"),
+    ],
+)
+def test_only_what_may_pass_is_waited_for_and_the_rest_says_what_is_wrong(error, passing, words):
+    assert clients.is_passing(error) is passing
+    assert words in failures.why_blind(error, 30)
 
 
 def test_progress_is_one_line_by_rule():
