@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -281,6 +281,9 @@ class Executor(RemoteExecutor):
 
     def land(self, flight: Flight, info: SubmittedJobInfo, outcome: Outcome) -> None:
         self.pace.event()
+        largest = self.capacity.largest_mb(flight.batch.needs.queue) if outcome.kind == "oom" else None
+        if largest and flight.batch.needs.memory_mb >= largest:
+            outcome = replace(outcome, kind="oom-largest")
         self.trace.write(flight, outcome)
         self.sender.registry.land(flight)
         if outcome.succeeded:
@@ -290,7 +293,6 @@ class Executor(RemoteExecutor):
         self.progress.failed[flight.batch.rule] += 1
         job = flight.job
         if outcome.kind == "oom":
-            largest = self.capacity.largest_mb(flight.batch.needs.queue)
             floor = grown(flight.batch.needs.memory_mb, self.settings.memory_growth, largest)
             self.memory_floor[commands.identity(job, self.workdir)] = floor
         text = failures.message(

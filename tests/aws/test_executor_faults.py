@@ -10,6 +10,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
 
+from snakemake_executor_plugin_fishladder.capacity import AGENT_MB
 from snakemake_executor_plugin_fishladder.manifest import ENVIRONMENT_NAME, Reference, unpack
 from tests.aws import driver, stub_job
 from tests.aws.batch_server import ANSWER_LOST, BROKEN, EXPIRED, HOST_GONE, NOTHING_LISTED, THROTTLED, Fault, Trouble
@@ -266,6 +267,19 @@ def test_trace_on_a_full_disk_is_told_once_and_no_job_waits_for_it(batch_server,
     assert code == 0, said[-3000:]
     assert said.count("the trace has gaps, as it cannot be written: [Errno 28] No space left on device") == 1
     assert (stub_job.lost(tmp_path, 3), stub_job.doubled(tmp_path), left_open(batch_server)) == ([], {}, [])
+
+
+def test_out_of_memory_on_the_largest_instance_is_not_tried_again(batch_server, tmp_path):
+    python = stub_job.prepare(tmp_path, 1, seconds=60, more="resources: mem_mb=10000")
+    killed = Fault(after=0.2, reason="OutOfMemoryError: Container killed due to memory usage", code=137)
+    batch_server.fault = lambda job, attempt: killed
+    code, said = driver.run(tmp_path, "--retries", "5", python=python)
+
+    assert code != 0
+    assert "on the largest instance of its queue, so it is not tried again" in said.replace("\n", " ")
+    rows = list(csv.DictReader((tmp_path / "fishladder-trace.tsv").open(), delimiter="\t"))
+    most = 16 * 1024 - AGENT_MB  # a c5.2xlarge
+    assert [(int(row["memory_asked_mb"]), row["outcome"]) for row in rows] == [(10_000, "oom"), (most, "oom-largest")]
 
 
 def test_right_that_is_missing_is_told_at_once(batch_server, tmp_path):
