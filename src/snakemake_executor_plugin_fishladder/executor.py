@@ -26,7 +26,7 @@ from .clients import Clients, is_expired, is_passing
 from .ground import ground_of, state_prefix
 from .ledger import Ledger, token
 from .manifest import common_ends
-from .needs import Needs, Refusal, needs_of
+from .needs import Needs, Refusal, disk_of, needs_of
 from .outcomes import Outcome, grown
 from .polling import Pace, Poller
 from .progress import Progress
@@ -121,7 +121,7 @@ class Executor(RemoteExecutor):
 
     def needs(self, job: Any, mark: str) -> Needs:
         needs = needs_of(job, self.settings, self.memory_floor.get(mark, 0))
-        if why := self.capacity.refusal(needs, self.settings.scratch_mb):
+        if why := self.capacity.refusal(needs, disk_of(job), self.settings.scratch_mb):
             raise Refusal(f"Rule {rule_of(job)} can never run: {why}.")
         return needs
 
@@ -162,14 +162,14 @@ class Executor(RemoteExecutor):
             "rule": rule_of(some[0][0]),
             "queue": some[0][1].queue,
             "needs": asdict(some[0][1]),
-            "disk_mb": some[0][1].disk_mb,
             "submitted": time.time(),
             "env": variables,
             "workdir": self.workdir if self.shared else None,
             "before": commands.with_python(before, python),
             "after": after,
         }
-        return header, [{"token": mark, "args": self.get_job_args(job)} for job, _, mark in some]
+        rows = [{"token": mark, "args": self.get_job_args(job), "disk_mb": disk_of(job)} for job, _, mark in some]
+        return header, rows
 
     def submitted(self, batch: Batch, members: Sequence[Any], error: BaseException | None) -> None:
         if error is None:

@@ -210,7 +210,7 @@ def free_mb(scratch: Path) -> int:
 
 def run_in(job: Job, row: Mapping[str, Any], scratch: Path) -> tuple[int, str]:
     """Run a job's command in a folder of its own, or in the one it shares with the driver; return code and tail."""
-    free, wanted = free_mb(scratch), job.header.get("disk_mb", 0)
+    free, wanted = free_mb(scratch), row.get("disk_mb", 0)
     if wanted > free:
         tail = f"fishladder: the rule asks for {wanted} MB of scratch, {scratch} has {free} MB free"
         say(tail)

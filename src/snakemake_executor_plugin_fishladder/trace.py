@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TextIO
 
+from .needs import disk_of
 from .outcomes import Outcome, seconds
 from .registry import Batch, Flight
 
@@ -39,7 +40,7 @@ def rows(flight: Flight, outcome: Outcome, tags: Mapping[str, str]) -> Iterator[
         "vcpus": needs.vcpus,
         "memory_asked_mb": needs.memory_mb,
         "gpus": needs.gpus,
-        "disk_asked_mb": needs.disk_mb,
+        "disk_asked_mb": disk_of(job),
         "tags": ",".join(f"{key}={value}" for key, value in tags.items()),
     }
     for number, attempt in enumerate(outcome.attempts[:-1], start=1):
