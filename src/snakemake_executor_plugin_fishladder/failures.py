@@ -99,6 +99,6 @@ def why_stuck(queue: Mapping[str, Any], environments: Sequence[Mapping[str, Any]
         causes.append(
             f"queue {name} and its compute environments are enabled and valid: EC2 may have no such instances now (try "
             "more instance types or zones, or on-demand), other jobs may fill the queue, or new instances cannot join "
-            "the cluster (network, instance role, image)"
+            "the cluster (network, instance role, image, or user data that ends them where it cannot fetch the runtime)"
         )
     return "; ".join(causes)

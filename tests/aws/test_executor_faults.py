@@ -303,6 +303,17 @@ def test_job_that_never_starts_says_why(batch_server, tmp_path):
     assert batch_server.active() == []
 
 
+def test_job_that_waits_in_a_queue_that_was_deleted_says_so(batch_server, tmp_path):
+    batch_server.hold.set()
+    python = stub_job.prepare(tmp_path, 2)
+    process = driver.start(tmp_path, "--fishladder-runnable-limit", "0.03", python=python)
+    wait_for(lambda: batch_server.jobs)
+    batch_server.client("batch").delete_job_queue(jobQueue="work")
+    assert process.wait(60) != 0
+    assert "there is no queue work in this region" in (tmp_path / "driver.log").read_text().replace("\n", " ")
+    assert batch_server.active() == []
+
+
 def test_job_that_vanished_is_an_error(batch_server, tmp_path):
     python = stub_job.prepare(tmp_path, 2, seconds=30)
     process = driver.start(tmp_path, python=python)
