@@ -2,7 +2,9 @@
 # Fetch the packed runtime from the bucket once and unpack it, whole or not at all, to /opt/fishladder/NAME. Runs as user
 # data of a launch template, before the ECS agent takes the first job. Needs bash, curl 7.88 or later, tar and gzip (so:
 # Amazon Linux 2 and 2023 as they are, which have no AWS CLI for certain) and the instance's role, which may read RUNTIME.
+# An instance that cannot have the runtime ends itself: it would take job after job and fail each.
 set -euo pipefail
+trap '[ $? = 0 ] || shutdown -h now; rm -rf "${work:-}"' EXIT
 runtime=${RUNTIME:?s3://BUCKET/KEY of the packed runtime}
 target=${TARGET:-/opt/fishladder}
 metadata=${METADATA_URL:-http://169.254.169.254}/latest
@@ -11,10 +13,10 @@ name=$(basename "$runtime" .tar.gz)
 [ ! -d "$target/$name" ] || exit 0
 mkdir -p "$target"
 work=$(mktemp -d "$target/.unpacking.XXXXXX")
-trap 'rm -rf "$work"' EXIT
 
-token=$(curl -fsS -X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 300' "$metadata/api/token")
-ask() { curl -fsS -H "X-aws-ec2-metadata-token: $token" "$metadata/meta-data/$1"; }
+patiently() { curl -fsS --connect-timeout 5 --retry 5 --retry-all-errors --retry-delay "${PAUSE:-5}" "$@"; }
+token=$(patiently -X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 300' "$metadata/api/token")
+ask() { patiently -H "X-aws-ec2-metadata-token: $token" "$metadata/meta-data/$1"; }
 region=$(ask placement/region)
 credentials=$(ask "iam/security-credentials/$(ask iam/security-credentials/)")
 value() { sed -n "s/.*\"$1\" *: *\"\([^\"]*\)\".*/\1/p" <<<"$credentials"; }

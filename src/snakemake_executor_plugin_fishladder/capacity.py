@@ -47,10 +47,12 @@ def holds(one: Shape, needs: Needs) -> bool:
     return needs.memory_mb <= one.memory_mb - AGENT_MB and needs.vcpus <= one.vcpus and needs.gpus <= one.gpus
 
 
-def refusal(needs: Needs, shapes: Sequence[Shape], max_vcpus: int | None, scratch_mb: int | None) -> str | None:
+def refusal(
+    needs: Needs, shapes: Sequence[Shape], max_vcpus: int | None, disk_mb: int = 0, scratch_mb: int | None = None
+) -> str | None:
     """Why no instance can ever hold a job; None where one can, or where nothing is known."""
-    if scratch_mb and needs.disk_mb > scratch_mb:
-        return f"it asks for {needs.disk_mb} MB of scratch, an instance has {scratch_mb} MB (--fishladder-scratch-mb)"
+    if scratch_mb and disk_mb > scratch_mb:
+        return f"it asks for {disk_mb} MB of scratch, an instance has {scratch_mb} MB (--fishladder-scratch-mb)"
     if max_vcpus and needs.vcpus > max_vcpus:
         return f"it asks for {needs.vcpus} vCPUs, the queue {needs.queue} allows {max_vcpus} altogether (maxvCpus)"
     if not shapes or any(holds(one, needs) for one in shapes):
@@ -109,9 +111,9 @@ class Capacity:
         )
         return {shape(one) for page in pages for one in page["InstanceTypes"]}
 
-    def refusal(self, needs: Needs, scratch_mb: int | None) -> str | None:
+    def refusal(self, needs: Needs, disk_mb: int, scratch_mb: int | None) -> str | None:
         shapes, limit = self.of(needs.queue)
-        return refusal(needs, shapes, limit, scratch_mb)
+        return refusal(needs, shapes, limit, disk_mb, scratch_mb)
 
     def largest_mb(self, queue: str) -> int | None:
         shapes, _ = self.of(queue)

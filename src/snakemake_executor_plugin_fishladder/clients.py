@@ -83,6 +83,23 @@ def is_throttled(error: BaseException) -> bool:
     return code_of(error) in THROTTLED
 
 
+def is_passing(error: BaseException) -> bool:
+    """Whether the network or AWS is to blame and the same request may do well later; never a mistake or a refusal."""
+    from botocore.exceptions import IncompleteReadError
+
+    return (
+        is_throttled(error)
+        or is_unclear(error)
+        or code_of(error) in {"RequestTimeout", "RequestTimeoutException"}
+        or isinstance(error, IncompleteReadError)
+    )
+
+
+def is_denied(error: BaseException) -> bool:
+    """Whether the driver lacks a right."""
+    return code_of(error) in {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
+
+
 def is_unclear(error: BaseException) -> bool:
     """Whether the request may have been carried out although no answer came: a time-out, a lost line, a 5xx."""
     response = getattr(error, "response", None)

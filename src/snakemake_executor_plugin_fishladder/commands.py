@@ -34,7 +34,11 @@ def caching(job: Any, cached: list[str] | None) -> str:
 
 
 def identity(job: Any, workdir: str) -> str:
-    """Two jobs are the same where rule, files, parameters and code are. Raising mem_mb does not make another job."""
+    """Two jobs are the same where rule, files, parameters and code are, as Snakemake itself compares them.
+
+    The command counts as it is written, and no parameter that is derived: filled in, they may hold memory and threads,
+    which differ between the attempts of one job.
+    """
     singles = sorted(job.jobs, key=lambda one: (one.rule.name, str(one.wildcards))) if job.is_group() else [job]
     return token([[facts(one, workdir)] for one in singles])
 
@@ -44,8 +48,8 @@ def facts(job: Any, workdir: str) -> list[Any]:
     return [
         rule.name,
         [place(file, workdir) for file in (*job.output, *job.input)],
-        [str(value) for value in job.params],
-        job.shellcmd or code(rule),
+        [str(value) for value in job.non_derived_params],
+        rule.shellcmd or code(rule),
     ]
 
 

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +22,11 @@ from snakemake_interface_executor_plugins.settings import SharedFSUsage
 from . import commands, failures, submission
 from .adoption import Orphans
 from .capacity import Capacity
-from .clients import Clients, is_expired
+from .clients import Clients, is_expired, is_passing
 from .ground import ground_of, state_prefix
 from .ledger import Ledger, token
 from .manifest import common_ends
-from .needs import Needs, Refusal, needs_of
+from .needs import Needs, Refusal, disk_of, needs_of
 from .outcomes import Outcome, grown
 from .polling import Pace, Poller
 from .progress import Progress
@@ -36,6 +36,7 @@ from .settings import ExecutorSettings
 from .trace import Trace
 
 WAITING = {"SUBMITTED", "PENDING", "RUNNABLE"}
+FAILED_LOOKS = 30  # one after the other, each of which botocore has tried ten times
 
 
 class Executor(RemoteExecutor):
@@ -70,13 +71,16 @@ class Executor(RemoteExecutor):
         looked = getattr(self.workflow, "start_time", None) or datetime.datetime.now()
         self.orphans = Orphans(self.poller, self.ledger, self.logger.info, looked.timestamp())
         self.pace = Pace(self.settings.poll_interval, self.settings.poll_limit)
-        self.trace = Trace(Path(self.settings.trace) if self.settings.trace else None, self.sender.tags)
+        self.trace = Trace(
+            Path(self.settings.trace) if self.settings.trace else None, self.sender.tags, self.logger.warning
+        )
         self.progress = Progress()
         self.memory_floor: dict[str, int] = {}
         self.unsettled: dict[str, int] = {}
         self.batch_of: dict[JobExecutorInterface, Batch] = {}
         self.adopted: set[JobExecutorInterface] = set()
         self.withheld: set[str] = set()
+        self.failed_looks = 0
         self.began = False
         self.ready = True
 
@@ -117,7 +121,7 @@ class Executor(RemoteExecutor):
 
     def needs(self, job: Any, mark: str) -> Needs:
         needs = needs_of(job, self.settings, self.memory_floor.get(mark, 0))
-        if why := self.capacity.refusal(needs, self.settings.scratch_mb):
+        if why := self.capacity.refusal(needs, disk_of(job), self.settings.scratch_mb):
             raise Refusal(f"Rule {rule_of(job)} can never run: {why}.")
         return needs
 
@@ -158,14 +162,14 @@ class Executor(RemoteExecutor):
             "rule": rule_of(some[0][0]),
             "queue": some[0][1].queue,
             "needs": asdict(some[0][1]),
-            "disk_mb": some[0][1].disk_mb,
             "submitted": time.time(),
             "env": variables,
             "workdir": self.workdir if self.shared else None,
             "before": commands.with_python(before, python),
             "after": after,
         }
-        return header, [{"token": mark, "args": self.get_job_args(job)} for job, _, mark in some]
+        rows = [{"token": mark, "args": self.get_job_args(job), "disk_mb": disk_of(job)} for job, _, mark in some]
+        return header, rows
 
     def submitted(self, batch: Batch, members: Sequence[Any], error: BaseException | None) -> None:
         if error is None:
@@ -243,9 +247,11 @@ class Executor(RemoteExecutor):
         landed: set[Flight] = set()
         try:
             self.sender.with_credentials(lambda: self.look(infos, landed))
+            self.failed_looks = 0
         except Exception as error:
-            if is_expired(error):
-                raise WorkflowError(str(error)) from error
+            self.failed_looks += 1
+            if not is_passing(error) or self.failed_looks >= FAILED_LOOKS:
+                raise WorkflowError(failures.why_blind(error, self.failed_looks)) from error
             self.logger.warning(f"fishladder: cannot look at the jobs now ({error}); trying again.")
         if self.poller.changed:
             self.poller.changed = False
@@ -261,8 +267,8 @@ class Executor(RemoteExecutor):
             if self.sender.stopping.is_set():
                 return
             if outcome.kind != "void" or not self.follow(flight):
-                landed.add(flight)
                 self.land(flight, infos[flight], outcome)
+                landed.add(flight)  # not before: a job that is neither told nor looked at is waited for forever
         self.end_stuck(infos, landed)
 
     def follow(self, flight: Flight) -> bool:
@@ -275,6 +281,9 @@ class Executor(RemoteExecutor):
 
     def land(self, flight: Flight, info: SubmittedJobInfo, outcome: Outcome) -> None:
         self.pace.event()
+        largest = self.capacity.largest_mb(flight.batch.needs.queue) if outcome.kind == "oom" else None
+        if largest and flight.batch.needs.memory_mb >= largest:
+            outcome = replace(outcome, kind="oom-largest")
         self.trace.write(flight, outcome)
         self.sender.registry.land(flight)
         if outcome.succeeded:
@@ -284,7 +293,6 @@ class Executor(RemoteExecutor):
         self.progress.failed[flight.batch.rule] += 1
         job = flight.job
         if outcome.kind == "oom":
-            largest = self.capacity.largest_mb(flight.batch.needs.queue)
             floor = grown(flight.batch.needs.memory_mb, self.settings.memory_growth, largest)
             self.memory_floor[commands.identity(job, self.workdir)] = floor
         text = failures.message(
@@ -307,13 +315,16 @@ class Executor(RemoteExecutor):
             idle = min(time.monotonic() - self.poller.last_start, time.time() - batch.submitted)
             if limit and idle > limit and WAITING & batch.summary.keys():
                 detail = self.poller.describe([str(batch.job_id)]).get(str(batch.job_id), {})
-                queue, environments = self.capacity.environments(batch.needs.queue)
-                why = failures.why_stuck(queue, environments, str(detail.get("statusReason") or ""))
+                try:
+                    queue, environments = self.capacity.environments(batch.needs.queue)
+                    why = failures.why_stuck(queue, environments, str(detail.get("statusReason") or ""))
+                except LookupError as error:  # someone has deleted the queue
+                    why = str(error)
                 self.sender.end(list(ids_to_end(batch)), "never started")
                 for flight in [flight for flight in infos if flight.batch is batch and flight not in landed]:
-                    landed.add(flight)
                     told = Outcome("stuck", flight.id, reason=f"no start for {idle / 60:.0f} minutes: {why}")
                     self.land(flight, infos[flight], told)
+                    landed.add(flight)
 
     def print_job_error(self, job_info: SubmittedJobInfo, msg: str | None = None, **kwargs: Any) -> None:
         job = job_info.job

@@ -4,10 +4,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from .clients import is_denied, is_expired, is_passing
 from .outcomes import ADVICE, Outcome
 from .registry import Flight
 
 LINES = 25
+S3_RIGHTS = {"ListObjectsV2": "s3:ListBucket", "GetObject": "s3:GetObject"}
 
 
 def log_lines(clients: Mapping[str, Any], group: str, outcome: Outcome) -> list[str]:
@@ -62,6 +64,21 @@ def message(flight: Flight, outcome: Outcome, lines: Sequence[str], region: str,
     return "\n".join(facts)
 
 
+def why_blind(error: Exception, looks: int) -> str:
+    """Why the run cannot go on where the jobs cannot be looked at, and what to do."""
+    if is_expired(error):
+        return str(error)
+    if is_denied(error):
+        operation = getattr(error, "operation_name", "?")
+        right = S3_RIGHTS.get(operation, f"batch:{operation}")
+        why = f"the driver lacks {right} (docs/executor.md has its policy). {error}"
+    elif is_passing(error):
+        why = f"{looks} looks, one after the other, have failed. {error}"
+    else:
+        why = f"{type(error).__name__}: {error}"
+    return f"fishladder: cannot look at the jobs: {why}. They run on: the same command takes them over."
+
+
 def why_stuck(queue: Mapping[str, Any], environments: Sequence[Mapping[str, Any]], said: str = "") -> str:
     """Why jobs wait: what Batch says of the job, then what is wrong with the queue and its compute environments."""
     causes = [said] if said else []
@@ -82,6 +99,6 @@ def why_stuck(queue: Mapping[str, Any], environments: Sequence[Mapping[str, Any]
         causes.append(
             f"queue {name} and its compute environments are enabled and valid: EC2 may have no such instances now (try "
             "more instance types or zones, or on-demand), other jobs may fill the queue, or new instances cannot join "
-            "the cluster (network, instance role, image)"
+            "the cluster (network, instance role, image, or user data that ends them where it cannot fetch the runtime)"
         )
     return "; ".join(causes)

@@ -22,9 +22,10 @@ from pathlib import Path
 from typing import Any
 
 from .manifest import ENVIRONMENT_NAME, Reference
-from .states import DISK, UNREACHABLE, VOID, End, claim_key, end_folder
+from .states import DISK, NO_RUNTIME, UNREACHABLE, VOID, End, claim_key, end_folder
 
 TAIL = 12_000
+CLAIMS, CLAIM_PAUSE_S = 8, 0.5
 # What Snakemake says of each file, many of them after the error: it would be all that is left of a job's last lines.
 TRANSFERS = (
     b"Retrieving from storage: ",
@@ -107,16 +108,27 @@ class Job:
     def claim(self) -> str:
         """Claim the job; return the id of the Batch job that has it: our own, or that of a double."""
         place = {"Bucket": self.reference.bucket, "Key": claim_key(self.header["prefix"], self.batch, self.index)}
-        try:
-            self.s3.put_object(**place, Body=self.job_id.encode(), IfNoneMatch="*")
-        except self.s3.exceptions.ClientError as error:
-            code = error.response.get("Error", {}).get("Code")
-            if code in ("NotImplemented", "InvalidArgument"):  # a store without conditional writes
+        for attempt in range(1, CLAIMS + 1):
+            try:
+                self.s3.put_object(**place, Body=self.job_id.encode(), IfNoneMatch="*")
                 return self.job_id
-            if code not in ("PreconditionFailed", "412", "ConditionalRequestConflict"):
-                raise
-            return self.s3.get_object(**place)["Body"].read().decode()
-        return self.job_id
+            except self.s3.exceptions.ClientError as error:
+                code = error.response.get("Error", {}).get("Code")
+                if code in ("NotImplemented", "InvalidArgument"):  # a store without conditional writes
+                    return self.job_id
+                if code in ("PreconditionFailed", "412"):
+                    return self.s3.get_object(**place)["Body"].read().decode()
+                # A conflict with another write, or a deletion, at the same moment says not who has won: ask again.
+                if code != "ConditionalRequestConflict" or attempt == CLAIMS:
+                    raise
+            time.sleep(CLAIM_PAUSE_S * attempt)
+        raise AssertionError("unreachable")
+
+    def has_succeeded(self) -> bool:
+        """Whether an earlier attempt ended well, and its host was gone before Batch had heard of it."""
+        folder = end_folder(self.header["prefix"], self.batch)
+        found = self.s3.list_objects_v2(Bucket=self.reference.bucket, Prefix=f"{folder}{self.index}.")
+        return any(not End.parse(one["Key"].removeprefix(folder)).code for one in found.get("Contents", []))
 
     @property
     def batch(self) -> str:
@@ -198,7 +210,7 @@ def free_mb(scratch: Path) -> int:
 
 def run_in(job: Job, row: Mapping[str, Any], scratch: Path) -> tuple[int, str]:
     """Run a job's command in a folder of its own, or in the one it shares with the driver; return code and tail."""
-    free, wanted = free_mb(scratch), job.header.get("disk_mb", 0)
+    free, wanted = free_mb(scratch), row.get("disk_mb", 0)
     if wanted > free:
         tail = f"fishladder: the rule asks for {wanted} MB of scratch, {scratch} has {free} MB free"
         say(tail)
@@ -223,6 +235,9 @@ def perform(job: Job) -> int:
     if (owner := job.claim()) != job.job_id:
         say(f"this job is a double of {owner}, which runs it: nothing to do here")
         return VOID
+    if job.attempt > 1 and job.has_succeeded():
+        say("an earlier attempt has done this job: nothing to do here")
+        return 0
     scratch = Path("/scratch") if Path("/scratch").is_dir() else Path(tempfile.gettempdir())
     if scratch.name == "scratch":
         os.environ.setdefault("TMPDIR", str(scratch))
@@ -235,7 +250,7 @@ def perform(job: Job) -> int:
     if job.told_to_stop:  # by Batch: a timeout, a cancelled run, or Spot taking the host back. Batch says which.
         return 143
     job.leave(End(job.index, job.attempt, code, oom_kills() > kills, start, time.time(), peak_mb(), instance()), tail)
-    return code
+    return 1 if code == NO_RUNTIME else code  # which Batch would try again
 
 
 def main() -> int:

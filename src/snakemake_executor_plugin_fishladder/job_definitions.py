@@ -2,15 +2,17 @@
 
 import hashlib
 import json
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from .needs import Needs
+from .states import NO_RUNTIME
 
 RUNTIME = "/opt/fishladder"
 SCRATCH = "/scratch"
-NO_RUNTIME = 97
+LEAST_MB = 4  # the least that Batch takes
 
 # Runs in any image: a POSIX shell and the runtime. $0 is the Python to use.
 BOOTSTRAP = f"""command -v "$0" >/dev/null 2>&1 || {{
@@ -48,19 +50,24 @@ def parse_volumes(text: str | None) -> tuple[tuple[str, str, bool], ...]:
     return tuple(volumes)
 
 
-def container(needs: Needs, ground: Ground) -> dict[str, Any]:
-    """The container of a job: unprivileged, with exactly the memory, vCPUs and GPUs asked for."""
+def demands(needs: Needs) -> list[dict[str, str]]:
+    """Exactly the memory, vCPUs and GPUs asked for, as each submission says them in place of its definition's."""
+    asked = [("VCPU", needs.vcpus), ("MEMORY", needs.memory_mb), *([("GPU", needs.gpus)] if needs.gpus else [])]
+    return [{"type": kind, "value": str(value)} for kind, value in asked]
+
+
+def container(image: str, ground: Ground) -> dict[str, Any]:
+    """The container of all jobs of an image, unprivileged. Batch wants memory and vCPUs here too; no job has these."""
     mounts = [*ground.volumes]
     if ground.runtime:
         mounts.append((ground.runtime, RUNTIME, True))
     if ground.scratch:
         mounts.append((ground.scratch, SCRATCH, False))
-    demands = [("VCPU", needs.vcpus), ("MEMORY", needs.memory_mb), *([("GPU", needs.gpus)] if needs.gpus else [])]
     properties: dict[str, Any] = {
-        "image": needs.image,
+        "image": image,
         "command": ["/bin/sh", "-c", BOOTSTRAP, ground.python],
         "privileged": False,
-        "resourceRequirements": [{"type": kind, "value": str(value)} for kind, value in demands],
+        "resourceRequirements": demands(Needs(image, vcpus=1, memory_mb=LEAST_MB)),
         "volumes": [{"name": f"v{n}", "host": {"sourcePath": host}} for n, (host, _, _) in enumerate(mounts)],
         "mountPoints": [
             {"sourceVolume": f"v{n}", "containerPath": path, "readOnly": readonly}
@@ -81,24 +88,28 @@ def container(needs: Needs, ground: Ground) -> dict[str, Any]:
 
 
 def retry_strategy(host_attempts: int) -> dict[str, Any]:
-    """Batch itself repeats what the host is to blame for. Batch repeats what nothing matches: the last must be EXIT."""
+    """Batch itself repeats what the host is to blame for. Batch repeats what nothing matches: the last must be EXIT.
+
+    It takes five conditions at most.
+    """
     return {
         "attempts": min(10, max(1, host_attempts)),
         "evaluateOnExit": [
             {"onStatusReason": "Host EC2*", "action": "RETRY"},
             {"onReason": "DockerTimeoutError*", "action": "RETRY"},
             {"onReason": "CannotInspectContainerError*", "action": "RETRY"},
+            {"onExitCode": str(NO_RUNTIME), "action": "RETRY"},  # one instance without it must not fail a whole array
             {"onReason": "*", "action": "EXIT"},
         ],
     }
 
 
-def definition(needs: Needs, ground: Ground) -> dict[str, Any]:
-    """The RegisterJobDefinition request for what a job needs. Time limits and tags go with SubmitJob."""
+def definition(image: str, ground: Ground) -> dict[str, Any]:
+    """The RegisterJobDefinition request for an image. What a job asks for, time limits and tags go with SubmitJob."""
     content = {
         "type": "container",
         "platformCapabilities": ["EC2"],
-        "containerProperties": container(needs, ground),
+        "containerProperties": container(image, ground),
         "retryStrategy": retry_strategy(ground.host_attempts),
         "propagateTags": True,
         "tags": dict(ground.tags),
@@ -118,15 +129,17 @@ class Definitions:
     def __init__(self, clients: Mapping[str, Any], ground: Ground) -> None:
         self.clients, self.ground = clients, ground
         self.arns: dict[str, str] = {}
+        self.lock = threading.Lock()
 
-    def arn(self, needs: Needs) -> str:
-        """The ARN of the definition for these needs; registers it where no earlier run has."""
-        request = definition(needs, self.ground)
-        wanted = request["jobDefinitionName"]
-        if wanted not in self.arns:
-            found = self.clients["batch"].describe_job_definitions(jobDefinitionName=wanted, status="ACTIVE")
-            self.arns[wanted] = newest(found["jobDefinitions"]) or self.register(request)
-        return self.arns[wanted]
+    def arn(self, image: str) -> str:
+        """The ARN of the definition for an image; registers it where no earlier run has."""
+        with self.lock:  # or two submissions of one image at the same time would register it twice
+            if image not in self.arns:
+                request = definition(image, self.ground)
+                wanted = request["jobDefinitionName"]
+                found = self.clients["batch"].describe_job_definitions(jobDefinitionName=wanted, status="ACTIVE")
+                self.arns[image] = newest(found["jobDefinitions"]) or self.register(request)
+            return self.arns[image]
 
     def register(self, request: Mapping[str, Any]) -> str:
         return self.clients["batch"].register_job_definition(**request)["jobDefinitionArn"]

@@ -1,4 +1,4 @@
-"""What a job needs of Batch, read from its rule: image, vCPUs, memory, GPUs, scratch, time, queue."""
+"""What a job needs of Batch, read from its rule: image, vCPUs, memory, GPUs, time, queue; and scratch of its host."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,11 +15,12 @@ class Refusal(Exception):
 
 @dataclass(frozen=True)
 class Needs:
+    """What Batch is asked for. Jobs of a rule that need the same are one array."""
+
     image: str
     vcpus: int
     memory_mb: int
     gpus: int = 0
-    disk_mb: int = 0
     timeout_s: int | None = None
     queue: str = ""
 
@@ -66,7 +67,11 @@ def needs_of(job: Any, settings: ExecutorSettings, memory_floor_mb: int = 0) -> 
         vcpus=max(1, job.threads),
         memory_mb=max(whole(resources.get("mem_mb")) or settings.memory_mb, memory_floor_mb, 4),
         gpus=next((number for name in GPU_NAMES if (number := whole(resources.get(name)))), 0),
-        disk_mb=whole(resources.get("disk_mb")) or 0,
         timeout_s=max(60, minutes * 60) if minutes else None,
         queue=str(resources.get("batch_queue") or settings.queue or ""),
     )
+
+
+def disk_of(job: Any) -> int:
+    """MB of scratch the job asks for; 0 where it says nothing. Batch knows no such request: the job looks itself."""
+    return whole(job.resources.get("disk_mb")) or 0

@@ -119,11 +119,11 @@ class Poller:
         for job_id, flight in ours.items():
             end = ends.get(flight.index)
             if details.get(job_id, {}).get("status") in ENDED:
-                batch.known += 1
                 yield flight, self.outcome(details[job_id], flight, end)
+                batch.known += 1  # once it was taken: what an error kept from being told is found again
             elif job_id in done and job_id not in repeated:
-                batch.known += 1
                 yield flight, Outcome(SUCCESS, job_id, 0, end=end)
+                batch.known += 1
 
     def outcome(self, detail: Mapping[str, Any], flight: Flight, end: End | None = None) -> Outcome:
         if end is None and flight.batch_id:

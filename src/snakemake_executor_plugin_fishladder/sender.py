@@ -37,7 +37,7 @@ class Sender:
         """Write the commands to S3, then submit: in this order, so that a killed driver finds what it did."""
         header, rows = manifest
         batch.size = len(rows)
-        definition = self.with_credentials(lambda: self.definitions.arn(batch.needs))
+        definition = self.with_credentials(lambda: self.definitions.arn(batch.needs.image))
         self.registry.reserve(batch)
         reference = self.with_credentials(lambda: self.ledger.open(batch.key, header, rows))
         tags = submission.tags(batch.rule, self.ledger.workflow, self.tags)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-VOID, DISK, UNREACHABLE = 96, 95, 94
+NO_RUNTIME, VOID, DISK, UNREACHABLE = 97, 96, 95, 94
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from .clients import is_throttled, is_unclear
+from .job_definitions import demands
 from .manifest import ENVIRONMENT_NAME, Reference
 from .needs import Needs
 
@@ -55,12 +56,15 @@ def tags(rule: str, workflow: str, given: Mapping[str, str]) -> dict[str, str]:
 def request(
     name: str, definition: str, needs: Needs, reference: Reference, size: int, tags: Mapping[str, str]
 ) -> dict[str, Any]:
-    """A SubmitJob request. Its override holds only where the commands are, however long they may be."""
+    """A SubmitJob request. Of the commands its override holds only where they are, however long they may be."""
     made: dict[str, Any] = {
         "jobName": name,
         "jobQueue": needs.queue,
         "jobDefinition": definition,
-        "containerOverrides": {"environment": [{"name": ENVIRONMENT_NAME, "value": str(reference)}]},
+        "containerOverrides": {
+            "environment": [{"name": ENVIRONMENT_NAME, "value": str(reference)}],
+            "resourceRequirements": demands(needs),
+        },
         "tags": dict(tags),
         "propagateTags": True,
     }

@@ -4,11 +4,12 @@ import datetime
 import json
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TextIO
 
+from .needs import disk_of
 from .outcomes import Outcome, seconds
 from .registry import Batch, Flight
 
@@ -39,7 +40,7 @@ def rows(flight: Flight, outcome: Outcome, tags: Mapping[str, str]) -> Iterator[
         "vcpus": needs.vcpus,
         "memory_asked_mb": needs.memory_mb,
         "gpus": needs.gpus,
-        "disk_asked_mb": needs.disk_mb,
+        "disk_asked_mb": disk_of(job),
         "tags": ",".join(f"{key}={value}" for key, value in tags.items()),
     }
     for number, attempt in enumerate(outcome.attempts[:-1], start=1):
@@ -68,11 +69,15 @@ def rows(flight: Flight, outcome: Outcome, tags: Mapping[str, str]) -> Iterator[
 
 
 class Trace:
-    """Appends to `path` (rows) and to the file of its name with .jsonl (events); to nothing where it is None."""
+    """Appends to `path` (rows) and to the file of its name with .jsonl (events); to nothing where it is None.
 
-    def __init__(self, path: Path | None, tags: Mapping[str, str]) -> None:
-        self.path, self.tags, self.lock = path, tags, threading.Lock()
+    What cannot be written, because the disk is full, is told once and left out: no job depends on it.
+    """
+
+    def __init__(self, path: Path | None, tags: Mapping[str, str], warn: Callable[[str], None]) -> None:
+        self.path, self.tags, self.warn, self.lock = path, tags, warn, threading.Lock()
         self.files: dict[str, TextIO] = {}
+        self.warned = False
 
     def write(self, flight: Flight, outcome: Outcome) -> None:
         """The attempts of a job that has ended, as rows and as events."""
@@ -91,13 +96,21 @@ class Trace:
 
     def append(self, end: str, line: str) -> None:
         with self.lock:
-            if end not in self.files:
-                path = self.path if end == ".tsv" else self.path.with_suffix(end)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                self.files[end] = file = path.open("a")
-                if end == ".tsv" and not file.tell():
-                    print(*COLUMNS, sep="\t", file=file)
-            print(line, file=self.files[end], flush=True)
+            try:
+                print(line, file=self.file(end), flush=True)
+            except OSError as error:
+                if not self.warned:
+                    self.warned = True
+                    self.warn(f"fishladder: the trace has gaps, as it cannot be written: {error}")
+
+    def file(self, end: str) -> TextIO:
+        if end not in self.files:
+            path = self.path if end == ".tsv" else self.path.with_suffix(end)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self.files[end] = file = path.open("a")
+            if end == ".tsv" and not file.tell():
+                print(*COLUMNS, sep="\t", file=file)
+        return self.files[end]
 
 
 def clean(value: Any) -> str:

@@ -193,7 +193,7 @@ class StorageObject(StorageObjectRead, StorageObjectWrite, StorageObjectGlob, St
     def found(self) -> Entry:
         if entry := self.provider.lookup.find(self.location):
             return entry
-        raise WorkflowError(f"{self.location}: there is no such object or directory.")
+        raise WorkflowError(f"{self.location}: there is no such object, nor a whole directory.")
 
     async def managed_retrieve(self) -> None:
         await self.provider.aside(super().managed_retrieve)
@@ -222,8 +222,10 @@ class StorageObject(StorageObjectRead, StorageObjectWrite, StorageObjectGlob, St
 
     def remove(self) -> None:
         """Delete the object; where there is none, everything below its key."""
-        s3, (bucket, key) = self.provider.s3, self.location
-        s3.delete(bucket, [key] if s3.head(self.location) else [name for name, _ in s3.below(self.location)])
+        if self.provider.s3.head(self.location):
+            self.provider.s3.delete(self.location.bucket, [self.location.key])
+        else:
+            self.provider.mover.delete_directory(self.location)
         self.provider.lookup.forget(self.location)
 
     def touch(self) -> None:

@@ -20,6 +20,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from .locations import UNFINISHED
+
 MOST_PAGES = 16  # read at one go, where reading on has paid so far
 PATIENCE = 2  # how often to read on in a folder though its last pages answered nothing
 SIBLINGS = 4  # folders asked about side by side until the folder above them is listed instead
@@ -93,7 +95,7 @@ class Inventory:
             return self.entries.get(key)
 
     def has_directory(self, key: str) -> bool:
-        """Say whether any object lies below this key. Raises NotListed."""
+        """Say whether any object lies below this key, and no mark that the directory is not whole. Raises NotListed."""
         with self.lock:
             folder, limit = key + "/", after(key + "/")
             position = folder
@@ -101,13 +103,14 @@ class Inventory:
                 self.read_at(position)
                 end = self.span_at(position).end
                 if any(True for _ in self.known_below(folder, end)):
-                    return True
+                    return self.entry(folder + UNFINISHED) is None
                 position = end
             return False
 
     def directory(self, key: str) -> Entry | None:
-        """The sum of what lies below this key; None where nothing does. Raises NotListed."""
-        return summed([self.entries[name] for name in self.below(key + "/")])
+        """The sum of what lies below this key; None where nothing does, or not the whole of it. Raises NotListed."""
+        names = self.below(key + "/")
+        return summed([self.entries[name] for name in names]) if f"{key}/{UNFINISHED}" not in names else None
 
     def below(self, prefix: str) -> list[str]:
         """Every key that starts with the prefix. Raises NotListed."""

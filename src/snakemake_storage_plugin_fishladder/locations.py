@@ -9,6 +9,7 @@ from snakemake_interface_storage_plugins.io import WILDCARD_REGEX
 BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")  # as lenient as the oldest buckets of us-east-1
 ODD_FOLDER = re.compile(r"(?:^|/)(?:\.{0,2})(?:/|\Z)")  # a/ /b, a/./b, a/../b
 LONGEST_KEY = 1024  # bytes: S3's limit
+UNFINISHED = ".fishladder_unfinished"
 MANY = 200_000  # queries to remember: Snakemake makes several objects of each file
 
 
@@ -20,6 +21,11 @@ class Location(NamedTuple):
 
     def __str__(self) -> str:
         return f"s3://{self.bucket}/{self.key}"
+
+
+def unfinished(directory: Location) -> Location:
+    """The object below a directory's key that says, while it is there, that the directory is not whole."""
+    return Location(directory.bucket, f"{directory.key}/{UNFINISHED}")
 
 
 @lru_cache(MANY)

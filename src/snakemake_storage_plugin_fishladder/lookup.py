@@ -10,7 +10,7 @@ from snakemake_interface_storage_plugins.io import IOCacheStorageInterface, Mtim
 
 from .ahead import ReadAhead
 from .inventory import Entry, Inventory, NotListed, Page, summed
-from .locations import Location
+from .locations import UNFINISHED, Location, unfinished
 from .s3 import S3
 
 FEW = 8  # questions that a job asks one by one before it lists
@@ -97,7 +97,8 @@ class Lookup:
         self.asked += 1
         if head := self.s3.head(location):
             return head.entry
-        return summed([entry for _, entry in self.s3.below(location)])
+        below = dict(self.s3.below(location))
+        return summed([*below.values()]) if unfinished(location).key not in below else None
 
     def candidates(self, bucket: str, prefix: str) -> list[str]:
         """Every key that starts with the prefix, and every folder above such a key."""
@@ -108,7 +109,7 @@ class Lookup:
         if keys is None:
             keys = [key for key, _ in self.s3.listed(bucket, prefix)]
         folders = {key[:end] for key in keys for end in range(len(prefix), len(key)) if key[end] == "/"}
-        return [*(key for key in keys if not key.endswith("/")), *sorted(folders)]
+        return [*(key for key in keys if not key.endswith(("/", UNFINISHED))), *sorted(folders)]
 
     def forget(self, location: Location) -> None:
         """Something was changed here."""

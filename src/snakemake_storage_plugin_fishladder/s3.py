@@ -1,8 +1,9 @@
 """The calls to S3 that this storage makes, and nothing that could create, empty or delete a bucket."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import boto3
 import botocore.session
@@ -13,7 +14,7 @@ from snakemake_interface_common.exceptions import WorkflowError
 
 from .errors import explained
 from .inventory import Entry, Page
-from .locations import Location
+from .locations import Location, unfinished
 from .settings import StorageProviderSettings
 
 CHECKSUMS = ("ChecksumCRC32", "ChecksumSHA256", "ChecksumSHA1")  # those that Python can compute
@@ -83,35 +84,25 @@ class S3:
             if answered(error) in {"AccessDenied", "403"}:
                 raise PermissionError(str(error)) from error
             raise
-        return Page(
-            [
-                (found["Key"], Entry(found["Size"], whole_second(found["LastModified"]), found.get("ETag", "")))
-                for found in answer.get("Contents", [])
-            ],
-            answer["IsTruncated"],
-        )
+        return Page(entries_of(answer), answer["IsTruncated"])
 
-    def listed(self, bucket: str, prefix: str, start: str = "") -> Iterator[tuple[str, Entry]]:
-        """Every object whose key starts with the prefix, now: its key and what it is."""
-        page = Page([], truncated=True)
-        while page.truncated:
-            try:
-                page = self.list_page(bucket, prefix, start)
-            except PermissionError as error:
-                raise WorkflowError(str(error)) from error
-            yield from page.entries
-            start = page.entries[-1][0] if page.entries else start
+    def listed(self, bucket: str, prefix: str) -> Iterator[tuple[str, Entry]]:
+        """Every object whose key starts with the prefix, now: its key and what it is; in any order."""
+        with explained(f"s3://{bucket}/{prefix}"):
+            for answer in self.client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+                yield from entries_of(answer)
 
     def below(self, location: Location) -> Iterator[tuple[str, Entry]]:
         """Every object of a directory, now."""
         return self.listed(location.bucket, location.key + "/")
 
     def has_below(self, location: Location) -> bool:
-        """Say whether a directory holds anything, now."""
+        """Say whether a directory holds anything, now, and is whole."""
         try:
-            return bool(self.list_page(location.bucket, location.key + "/", "", most=1).entries)
+            found = self.list_page(location.bucket, location.key + "/", "", most=1).entries
         except PermissionError as error:
             raise WorkflowError(str(error)) from error
+        return bool(found) and self.head(unfinished(location)) is None
 
     def delete(self, bucket: str, keys: Iterable[str]) -> None:
         """Delete objects; one that is not there is no error."""
@@ -151,6 +142,14 @@ def make_client(settings: StorageProviderSettings):
     )
     client.meta.events.register("before-parse.s3", take_429_for_503)
     return client
+
+
+def entries_of(answer: Mapping[str, Any]) -> list[tuple[str, Entry]]:
+    """The objects of one answer of ListObjectsV2, as they come."""
+    return [
+        (found["Key"], Entry(found["Size"], whole_second(found["LastModified"]), found.get("ETag", "")))
+        for found in answer.get("Contents", [])
+    ]
 
 
 def read_time(text: str) -> datetime:

@@ -8,6 +8,7 @@ import time
 import uuid
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from botocore.exceptions import FlexibleChecksumError
@@ -18,7 +19,7 @@ from snakemake_interface_common.exceptions import WorkflowError
 
 from .errors import explained
 from .inventory import Entry
-from .locations import Location
+from .locations import Location, unfinished
 from .s3 import S3, Head, answered
 
 MB = 1024 * 1024
@@ -76,22 +77,37 @@ class Mover:
             raise NotWhole(f"{location}: was sent, but is not there. Try again.")
 
     def upload_directory(self, folder: Path, location: Location) -> None:
-        """Upload everything below a folder, and delete what an earlier version of it had and this one has not."""
+        """Upload everything below a folder, and delete what an earlier version of it had and this one has not.
+
+        S3 takes one object after the other: until all are there, a mark says that the directory is not.
+        """
         files, markers = {}, []
         for path, name in files_below(folder):
             if path.is_dir():
                 markers.append(f"{location.key}/{name}")
             else:
                 files[f"{location.key}/{name}"] = path
+        self.put_empty(mark := unfinished(location))
         self.upload((path, Location(location.bucket, key)) for key, path in files.items())
         for key in markers:
-            with explained(location):
-                self.s3.client.put_object(Bucket=location.bucket, Key=key, Body=b"", **self.s3.written_with)
+            self.put_empty(Location(location.bucket, key))
         arrived = dict(self.s3.below(location))
         for key, path in files.items():
             if key not in arrived or arrived[key].size != path.stat().st_size:
                 raise NotWhole(f"s3://{location.bucket}/{key}: has not arrived whole. Try again.")
-        self.s3.delete(location.bucket, [location.key, *(arrived.keys() - files.keys() - set(markers))])
+        self.s3.delete(location.bucket, [location.key, *(arrived.keys() - files.keys() - {*markers, mark.key})])
+        self.s3.delete(location.bucket, [mark.key])
+
+    def delete_directory(self, location: Location) -> None:
+        """Delete everything below a key; what is left of it, if that is cut off, is marked as no whole directory."""
+        if keys := {key for key, _ in self.s3.below(location)}:
+            self.put_empty(mark := unfinished(location))
+            self.s3.delete(location.bucket, keys - {mark.key})
+            self.s3.delete(location.bucket, [mark.key])
+
+    def put_empty(self, location: Location) -> None:
+        with explained(location):
+            self.s3.client.put_object(**address(location), Body=b"", **self.s3.written_with)
 
     def download_directory(self, location: Location, target: Path) -> None:
         """Download everything below a key into a folder, which appears only when it is whole."""
@@ -100,6 +116,8 @@ class Mover:
         try:
             wanted = []
             for key, entry in self.s3.below(location):
+                if key == unfinished(location).key:
+                    raise NotWhole(f"{location}: is not whole, its upload was cut off or is under way. Make it again.")
                 if name := key.removeprefix(location.key + "/"):
                     path = inside(hidden, name)
                     (path if name.endswith("/") else path.parent).mkdir(parents=True, exist_ok=True)
@@ -112,19 +130,27 @@ class Mover:
             shutil.rmtree(hidden, ignore_errors=True)
 
     def download(self, wanted: Iterable[tuple[Location, Entry, Path]]) -> None:
-        """Download objects, each to a path that appears only when the file is whole."""
-        started = [(location, target, *self.start(location, entry, target)) for location, entry, target in wanted]
-        for location, target, head, part, future in started:
-            try:
+        """Download objects, each to a path that appears only when the file is whole; the first error ends them all."""
+        started: list[tuple[Head, Path, TransferFuture]] = []
+        try:
+            wanted = list(wanted)
+            for location, entry, target in wanted:
+                started.append(self.start(location, entry, target))
+            for (location, _, target), (head, part, future) in zip(wanted, list(started), strict=True):
                 try:
                     self.finish(location, head, part, future)
                 except NotWhole:  # or replaced since it was listed: look at what is there now, once more
-                    part.unlink(missing_ok=True)
                     head = self.look(location)
-                    _, part, future = self.start(location, head.entry, target, head)
+                    started.append(self.start(location, head.entry, target, head))
+                    _, part, future = started[-1]
                     self.finish(location, head, part, future)
                 part.replace(target)
-            finally:
+        finally:
+            for _, _, future in started:
+                future.cancel()
+            for _, part, future in started:
+                with suppress(Exception):  # it was told, or is no news
+                    future.result()
                 part.unlink(missing_ok=True)
 
     def start(

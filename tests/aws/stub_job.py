@@ -28,7 +28,7 @@ rule all:
 rule make:
     output: "out/{{i}}.txt"
     {more}
-    shell: "sleep 1; echo {{wildcards.i}} > {{output}}"
+    shell: "sleep 1; echo {{wildcards.i}} {{resources.mem_mb}} > {{output}}"
 """
 
 

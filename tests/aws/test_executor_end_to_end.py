@@ -4,6 +4,7 @@ import csv
 import json
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 from tests.aws import driver, stub_job
@@ -40,7 +41,7 @@ def test_three_rules_go_through_batch_and_leave_nothing_behind(batch_server, tmp
     arrays = [job for job in batch_server.jobs.values() if job._child_jobs]
     assert [len(job._child_jobs) for job in arrays] == [3]
     assert sum(batch_server.started.values()) == 5
-    assert len(batch_server.definitions()) == 2  # two sizes of one image
+    assert len(batch_server.definitions()) == 1  # one image, two sizes
     assert batch_server.active() == []
     assert left_in_bucket(batch_server) == []
 
@@ -74,6 +75,38 @@ def test_a_second_run_registers_nothing(batch_server, tmp_path):
     assert code == 0, said[-3000:]
     assert batch_server.calls["registerjobdefinition"] == 1
     assert batch_server.calls["submitjob"] == 2
+
+
+def test_sizes_share_a_definition_and_only_what_batch_is_asked_for_parts_arrays(batch_server, tmp_path):
+    jobs = 30
+    size = "mem_mb=lambda wildcards: 500 * (1 + int(wildcards.i) % 3), disk_mb=lambda wildcards: 1 + int(wildcards.i)"
+    python = stub_job.prepare(tmp_path, jobs, more=f"resources: {size}")
+    for i in range(jobs):
+        (tmp_path / "out" / f"{i}.txt").touch()
+    batch_server.run = False
+    words = ("--forceall", "--until", "make", "--max-jobs-per-timespan", "1000/1s")
+    for number in (1, 2):
+        code, said = driver.run(tmp_path, *words, python=python)
+        assert code == 0, said
+        assert (batch_server.calls["submitjob"], batch_server.calls["registerjobdefinition"]) == (3 * number, 1)
+
+    children = [job for job in batch_server.jobs.values() if not job._child_jobs]
+    asked = [job._get_container_property("resourceRequirements", []) for job in children]
+    had = Counter(tuple(sorted((one["type"], one["value"]) for one in each)) for each in asked)
+    assert had == {(("MEMORY", str(memory)), ("VCPU", "1")): 20 for memory in (500, 1000, 1500)}
+    for row in csv.DictReader((tmp_path / "fishladder-trace.tsv").open(), delimiter="\t"):
+        i = int(row["wildcards"].removeprefix("i="))
+        assert (row["memory_asked_mb"], row["disk_asked_mb"]) == (str(500 * (1 + i % 3)), str(1 + i))
+
+
+def test_a_job_that_asks_for_more_scratch_than_there_is_says_so_and_its_array_runs_on(batch_server, tmp_path):
+    more = "resources: disk_mb=lambda wildcards: 10**9 if wildcards.i == '1' else 1"
+    python = stub_job.prepare(tmp_path, 3, more=more)
+    code, said = driver.run(tmp_path, "--keep-going", python=python)
+    assert code != 0
+    assert "the rule asks for 1000000000 MB of scratch" in said.replace("\n", " ")
+    assert batch_server.calls["submitjob"] == 1
+    assert (stub_job.lost(tmp_path, 3), sorted(stub_job.runs(tmp_path))) == ([1], [0, 2])
 
 
 def test_a_request_that_no_instance_holds_is_refused_before_anything_is_submitted(batch_server, tmp_path):

@@ -10,9 +10,10 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
 
+from snakemake_executor_plugin_fishladder.capacity import AGENT_MB
 from snakemake_executor_plugin_fishladder.manifest import ENVIRONMENT_NAME, Reference, unpack
 from tests.aws import driver, stub_job
-from tests.aws.batch_server import ANSWER_LOST, BROKEN, EXPIRED, HOST_GONE, NOTHING_LISTED, THROTTLED, Fault
+from tests.aws.batch_server import ANSWER_LOST, BROKEN, EXPIRED, HOST_GONE, NOTHING_LISTED, THROTTLED, Fault, Trouble
 
 RERUN = ("--rerun-incomplete", "--rerun-triggers", "mtime")
 
@@ -241,6 +242,57 @@ def test_out_of_memory_is_tried_again_with_more_and_a_user_error_is_not(batch_se
         assert words in said
 
 
+def test_driver_killed_while_a_second_attempt_runs_takes_it_over(batch_server, tmp_path):
+    """The command holds the memory, which the next driver, at its first attempt again, fills in otherwise."""
+    more = "resources: mem_mb=lambda wildcards, attempt: 500 * attempt"
+    python = stub_job.prepare(tmp_path, 1, seconds=12, more=more)
+    killed = Fault(after=0.2, reason="OutOfMemoryError: Container killed due to memory usage", code=137)
+    batch_server.fault = lambda job, attempt: killed if len(batch_server.started) == 1 else None
+    process = driver.start(tmp_path, *RERUN, "--retries", "2", python=python)
+    wait_for(lambda: len(batch_server.started) == 2)
+    os.killpg(process.pid, signal.SIGKILL)
+    code, said = driver.run(tmp_path, *RERUN, "--retries", "2", python=python)
+
+    assert code == 0, said[-3000:]
+    assert '"event":"adopted"' in (tmp_path / "fishladder-trace.jsonl").read_text()
+    assert batch_server.calls["submitjob"] == 2
+    assert (stub_job.lost(tmp_path, 1), batch_server.active(), left_open(batch_server)) == ([], [], [])
+
+
+def test_trace_on_a_full_disk_is_told_once_and_no_job_waits_for_it(batch_server, tmp_path):
+    python = stub_job.prepare(tmp_path, 3)
+    for name in ("full.tsv", "full.jsonl"):
+        (tmp_path / name).symlink_to("/dev/full")
+    code, said = driver.run(tmp_path, "--fishladder-trace", "full.tsv", python=python)
+    assert code == 0, said[-3000:]
+    assert said.count("the trace has gaps, as it cannot be written: [Errno 28] No space left on device") == 1
+    assert (stub_job.lost(tmp_path, 3), stub_job.doubled(tmp_path), left_open(batch_server)) == ([], {}, [])
+
+
+def test_out_of_memory_on_the_largest_instance_is_not_tried_again(batch_server, tmp_path):
+    python = stub_job.prepare(tmp_path, 1, seconds=60, more="resources: mem_mb=10000")
+    killed = Fault(after=0.2, reason="OutOfMemoryError: Container killed due to memory usage", code=137)
+    batch_server.fault = lambda job, attempt: killed
+    code, said = driver.run(tmp_path, "--retries", "5", python=python)
+
+    assert code != 0
+    assert "on the largest instance of its queue, so it is not tried again" in said.replace("\n", " ")
+    rows = list(csv.DictReader((tmp_path / "fishladder-trace.tsv").open(), delimiter="\t"))
+    most = 16 * 1024 - AGENT_MB  # a c5.2xlarge
+    assert [(int(row["memory_asked_mb"]), row["outcome"]) for row in rows] == [(10_000, "oom"), (most, "oom-largest")]
+
+
+def test_right_that_is_missing_is_told_at_once(batch_server, tmp_path):
+    python = stub_job.prepare(tmp_path, 2, seconds=60)
+    denied = Trouble(403, "AccessDeniedException")
+    batch_server.trouble = lambda call, key: denied if (call, key) == ("describejobs", "driver") else None
+    code, said = driver.run(tmp_path, python=python, env={"AWS_ACCESS_KEY_ID": "driver"})
+    assert code != 0
+    assert "the driver lacks batch:DescribeJobs" in said.replace("\n", " ")
+    assert batch_server.calls["describejobs"] == 1
+    assert len(batch_server.active()) == len(left_open(batch_server)) + 1 == 2  # they run on, to be taken over
+
+
 def test_job_that_never_starts_says_why(batch_server, tmp_path):
     batch_server.hold.set()
     python = stub_job.prepare(tmp_path, 2)
@@ -248,6 +300,17 @@ def test_job_that_never_starts_says_why(batch_server, tmp_path):
     assert code != 0
     assert "no start for" in said
     assert "queue work and its compute environments are enabled and valid" in said
+    assert batch_server.active() == []
+
+
+def test_job_that_waits_in_a_queue_that_was_deleted_says_so(batch_server, tmp_path):
+    batch_server.hold.set()
+    python = stub_job.prepare(tmp_path, 2)
+    process = driver.start(tmp_path, "--fishladder-runnable-limit", "0.03", python=python)
+    wait_for(lambda: batch_server.jobs)
+    batch_server.client("batch").delete_job_queue(jobQueue="work")
+    assert process.wait(60) != 0
+    assert "there is no queue work in this region" in (tmp_path / "driver.log").read_text().replace("\n", " ")
     assert batch_server.active() == []
 
 

@@ -1,5 +1,7 @@
 """What goes to AWS Batch, as values: submissions, names, job definitions, needs, and who can hold them."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,10 +14,11 @@ from snakemake_executor_plugin_fishladder import capacity, submission
 from snakemake_executor_plugin_fishladder.clients import is_throttled, is_unclear
 from snakemake_executor_plugin_fishladder.commands import travelling, with_python
 from snakemake_executor_plugin_fishladder.ground import ground_of, state_prefix
-from snakemake_executor_plugin_fishladder.job_definitions import Ground, definition, parse_volumes
+from snakemake_executor_plugin_fishladder.job_definitions import Definitions, Ground, definition, parse_volumes
 from snakemake_executor_plugin_fishladder.manifest import Reference
-from snakemake_executor_plugin_fishladder.needs import Needs, Refusal, image_of, in_registry, needs_of
+from snakemake_executor_plugin_fishladder.needs import Needs, Refusal, disk_of, image_of, in_registry, needs_of
 from snakemake_executor_plugin_fishladder.settings import ExecutorSettings, pairs
+from snakemake_executor_plugin_fishladder.states import NO_RUNTIME
 from tests.aws.batch_server import tried_again
 
 NEEDS = Needs("tool:1", 2, 3000, queue="work")
@@ -112,20 +115,39 @@ def test_submit_looks_by_name_where_no_answer_came():
         queue=st.just("work"),
     )
 )
-def test_definitions_hold_exactly_what_is_asked(needs):
-    made = definition(needs, GROUND)
-    asked = {one["type"]: one["value"] for one in made["containerProperties"]["resourceRequirements"]}
+def test_submissions_ask_for_exactly_what_the_rule_asks_and_share_the_definition_of_their_image(needs):
+    made = submission.request("n", "arn", needs, Reference("b", "k", 1, 1), 1, {})
+    asked = {one["type"]: one["value"] for one in made["containerOverrides"]["resourceRequirements"]}
     wanted = {"VCPU": str(needs.vcpus), "MEMORY": str(needs.memory_mb)}
     assert asked == (wanted | {"GPU": str(needs.gpus)} if needs.gpus else wanted)
-    assert made["containerProperties"]["privileged"] is False
-    assert made == definition(needs, GROUND)
-    bigger = Needs(needs.image, needs.vcpus, needs.memory_mb + 1, needs.gpus, queue="work")
-    assert made["jobDefinitionName"] != definition(bigger, GROUND)["jobDefinitionName"]
-    assert len(made["jobDefinitionName"]) <= 128
+    registered = definition(needs.image, GROUND)
+    assert registered["containerProperties"]["privileged"] is False
+    assert registered == definition(needs.image, GROUND)
+    other = definition(needs.image + "x", GROUND)
+    assert registered["jobDefinitionName"] != other["jobDefinitionName"]
+    assert len(registered["jobDefinitionName"]) <= 128
+
+
+def test_definitions_are_registered_once_however_many_ask_at_the_same_time():
+    registered = []
+
+    def register(**request):
+        time.sleep(0.05)
+        registered.append(request["containerProperties"]["image"])
+        return {"jobDefinitionArn": request["jobDefinitionName"]}
+
+    nothing = SimpleNamespace(
+        describe_job_definitions=lambda **_: {"jobDefinitions": []}, register_job_definition=register
+    )
+    definitions = Definitions({"batch": nothing}, GROUND)
+    with ThreadPoolExecutor(8) as pool:
+        arns = list(pool.map(definitions.arn, ["a:1", "b:1"] * 8))
+    assert sorted(registered) == ["a:1", "b:1"]
+    assert len(set(arns)) == 2
 
 
 def test_definition_names_roles_logs_and_mounts_the_runtime_read_only():
-    container = definition(NEEDS, GROUND)["containerProperties"]
+    container = definition(NEEDS.image, GROUND)["containerProperties"]
     assert (container["jobRoleArn"], container["executionRoleArn"]) == ("arn:job", "arn:exec")
     assert container["logConfiguration"]["options"]["awslogs-group"] == "/logs"
     assert container["mountPoints"] == [{"sourceVolume": "v0", "containerPath": "/opt/fishladder", "readOnly": True}]
@@ -133,21 +155,23 @@ def test_definition_names_roles_logs_and_mounts_the_runtime_read_only():
 
 
 @pytest.mark.parametrize(
-    ("status_reason", "reason", "again"),
+    ("code", "status_reason", "reason", "again"),
     [
-        ("Host EC2 (instance i-1) terminated.", "", True),
-        ("Essential container in task exited", "", False),
-        ("Essential container in task exited", "OutOfMemoryError: killed", False),
-        ("Task failed to start", "DockerTimeoutError: slow", True),
-        ("Task failed to start", "CannotPullContainerError: not found", False),
+        (None, "Host EC2 (instance i-1) terminated.", "", True),
+        (1, "Essential container in task exited", "", False),
+        (9, "Essential container in task exited", "", False),
+        (NO_RUNTIME, "Essential container in task exited", "", True),
+        (137, "Essential container in task exited", "OutOfMemoryError: killed", False),
+        (None, "Task failed to start", "DockerTimeoutError: slow", True),
+        (None, "Task failed to start", "CannotPullContainerError: not found", False),
     ],
 )
-def test_batch_repeats_only_what_the_host_is_to_blame_for(status_reason, reason, again):
-    strategy = definition(NEEDS, GROUND)["retryStrategy"]
+def test_batch_repeats_only_what_the_host_is_to_blame_for(code, status_reason, reason, again):
+    strategy = definition(NEEDS.image, GROUND)["retryStrategy"]
     assert len(strategy["evaluateOnExit"]) <= 5
     assert strategy["evaluateOnExit"][-1]["action"] == "EXIT"
-    assert tried_again(strategy, 1, 1, status_reason, reason) is again
-    assert tried_again(strategy, 5, 1, status_reason, reason) is False
+    assert tried_again(strategy, 1, code, status_reason, reason) is again
+    assert tried_again(strategy, 5, code, status_reason, reason) is False
 
 
 @pytest.mark.parametrize(
@@ -170,9 +194,9 @@ def test_registry_takes_the_place_of_each_images_own(image, registry, named):
     memory=st.integers(1, 10**6), threads=st.integers(1, 96), disk=st.integers(0, 10**7), floor=st.integers(0, 10**6)
 )
 def test_needs_are_never_less_than_asked(memory, threads, disk, floor):
-    found = needs_of(job(threads=threads, mem_mb=memory, disk_mb=disk), ExecutorSettings(queue="work"), floor)
+    found = needs_of(job(threads=threads, mem_mb=memory), ExecutorSettings(queue="work"), floor)
     assert found.memory_mb == max(memory, floor, 4)
-    assert (found.vcpus, found.disk_mb) == (threads, disk)
+    assert (found.vcpus, disk_of(job(disk_mb=disk)), disk_of(job())) == (threads, disk, 0)
 
 
 def test_what_a_rule_does_not_say_comes_from_the_settings():
@@ -201,15 +225,16 @@ SHAPES = [capacity.Shape(8192, 2, 0, "m5.large"), capacity.Shape(16_384, 8, 0, "
 def test_a_request_is_refused_exactly_where_no_instance_holds_it(vcpus, memory, gpus):
     needs = Needs("t", vcpus, memory, gpus, queue="work")
     fits = gpus == 0 and ((vcpus <= 2 and memory <= 8160) or (vcpus <= 8 and memory <= 16_352))
-    assert (capacity.refusal(needs, SHAPES, None, None) is None) is fits
+    assert (capacity.refusal(needs, SHAPES, None) is None) is fits
 
 
 def test_refusals_tell_what_there_is():
-    assert "The largest is c5.2xlarge" in capacity.refusal(Needs("t", 1, 99_999, queue="w"), SHAPES, None, None)
-    assert "50 MB of scratch" not in capacity.refusal(Needs("t", 1, 1, disk_mb=60), SHAPES, None, 50).split(",")[0]
-    assert "an instance has 50 MB" in capacity.refusal(Needs("t", 1, 1, disk_mb=60), SHAPES, None, 50)
-    assert "allows 4 altogether" in capacity.refusal(Needs("t", 8, 100, queue="w"), SHAPES, 4, None)
-    assert capacity.refusal(Needs("t", 999, 10**9), [], None, None) is None  # nothing is known: go on
+    assert "The largest is c5.2xlarge" in capacity.refusal(Needs("t", 1, 99_999, queue="w"), SHAPES, None)
+    too_much = capacity.refusal(Needs("t", 1, 1), SHAPES, None, disk_mb=60, scratch_mb=50)
+    assert too_much.startswith("it asks for 60 MB of scratch, an instance has 50 MB")
+    assert capacity.refusal(Needs("t", 1, 1), SHAPES, None, disk_mb=50, scratch_mb=50) is None
+    assert "allows 4 altogether" in capacity.refusal(Needs("t", 8, 100, queue="w"), SHAPES, 4)
+    assert capacity.refusal(Needs("t", 999, 10**9), [], None) is None  # nothing is known: go on
     assert capacity.patterns(["c5", "m5.large"]) == ["c5.*", "m5.large"]
     assert "m5.*" in capacity.patterns(["optimal"])
 

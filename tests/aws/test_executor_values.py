@@ -2,12 +2,14 @@
 
 import json
 from collections import Counter
+from types import SimpleNamespace
 
 import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError, IncompleteReadError, ReadTimeoutError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snakemake_executor_plugin_fishladder import failures, polling, progress
+from snakemake_executor_plugin_fishladder import clients, failures, polling, progress
 from snakemake_executor_plugin_fishladder.inside import rule_code
 from snakemake_executor_plugin_fishladder.ledger import split, token
 from snakemake_executor_plugin_fishladder.manifest import Reference, common_ends, pack, unpack
@@ -145,6 +147,17 @@ def test_ids_are_described_a_hundred_at_a_time(ids):
     assert len(parts) == -(-len(ids) // 100)
 
 
+def test_an_end_that_could_not_be_told_is_found_at_the_next_look():
+    one = batch(2, job_id="p")
+    detail = {"jobId": "p", "status": "PENDING", "arrayProperties": {"statusSummary": {"SUCCEEDED": 1, "RUNNING": 1}}}
+    clients = {"batch": SimpleNamespace(describe_jobs=lambda jobs: {"jobs": [detail]})}
+    poller = polling.Poller(clients, SimpleNamespace(ends=lambda key: {0: end(0)}))
+    flights = list(one.flights.values())
+    told = next(poller.look(flights))  # and here the telling fails
+    assert [flight for flight, _ in poller.look(flights)] == [told[0]] == [one.flights[0]]
+    assert list(poller.look(flights[1:])) == []
+
+
 def test_pace_slows_with_silence_and_wakes_with_events(monkeypatch):
     now = [0.0]
     monkeypatch.setattr(polling.time, "monotonic", lambda: now[0])
@@ -212,6 +225,32 @@ def test_failure_tells_everything_one_needs():
 def test_waiting_jobs_say_why(queue, environments, words):
     assert words in failures.why_stuck(queue, environments)
     assert failures.why_stuck(queue, environments, "MISCONFIGURATION: x").startswith("MISCONFIGURATION: x")
+
+
+def answer(code: str, status: int, operation: str = "DescribeJobs") -> ClientError:
+    told = {"Error": {"Code": code, "Message": "m"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(told, operation)
+
+
+@pytest.mark.parametrize(
+    ("error", "passing", "words"),
+    [
+        (answer("ThrottlingException", 429), True, "30 looks, one after the other, have failed. "),
+        (answer("InternalError", 500), True, "30 looks"),
+        (answer("RequestTimeout", 400), True, "30 looks"),
+        (ReadTimeoutError(endpoint_url="u"), True, "30 looks"),
+        (EndpointConnectionError(endpoint_url="u"), True, "30 looks"),
+        (IncompleteReadError(actual_bytes=1, expected_bytes=2), True, "30 looks"),
+        (answer("AccessDeniedException", 403), False, "the driver lacks batch:DescribeJobs"),
+        (answer("AccessDenied", 403, "ListObjectsV2"), False, "the driver lacks s3:ListBucket"),
+        (answer("ExpiredToken", 403), False, "ExpiredToken"),
+        (answer("ClientException", 400), False, "ClientError"),
+        (KeyError("status"), False, "KeyError: 'status'"),
+    ],
+)
+def test_only_what_may_pass_is_waited_for_and_the_rest_says_what_is_wrong(error, passing, words):
+    assert clients.is_passing(error) is passing
+    assert words in failures.why_blind(error, 30)
 
 
 def test_progress_is_one_line_by_rule():

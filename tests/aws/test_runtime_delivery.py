@@ -31,6 +31,10 @@ class Instance(BaseHTTPRequestHandler):
 
     def do_GET(self):
         self.server.asked.append((self.path, dict(self.headers)))
+        if self.server.silent:
+            self.server.silent -= 1
+            self.answer(503, b"busy")
+            return
         metadata = {
             "placement/region": "eu-central-1",
             "iam/security-credentials/": "instance-role",
@@ -55,7 +59,7 @@ class Instance(BaseHTTPRequestHandler):
 @pytest.fixture
 def instance() -> Iterator[ThreadingHTTPServer]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Instance)
-    server.asked, server.bodies = [], []
+    server.asked, server.bodies, server.silent = [], [], 0
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server
     server.shutdown()
@@ -83,12 +87,17 @@ def signature(instance, path: str, headers: dict[str, str]) -> str:
     return signer.signature(signer.string_to_sign(request, signer.canonical_request(request)), request)
 
 
-def boot(instance, target: Path) -> subprocess.CompletedProcess:
+def boot(instance, target: Path, runtime: str = f"s3://lab/runtime/{NAME}.tar.gz") -> subprocess.CompletedProcess:
+    """Run the user data as an instance does; `target`.ended is there where it would end the instance."""
     url = f"http://127.0.0.1:{instance.server_port}"
-    given = {"RUNTIME": f"s3://lab/runtime/{NAME}.tar.gz", "TARGET": str(target), "PAUSE": "0"}
+    tools = target.parent / "tools"
+    tools.mkdir(parents=True, exist_ok=True)
+    (tools / "shutdown").write_text(f'#!/bin/sh\necho "$@" >>{target}.ended\n')  # in place of this machine's
+    (tools / "shutdown").chmod(0o755)
+    given = {"RUNTIME": runtime, "TARGET": str(target), "PAUSE": "0"}
     return subprocess.run(
         [ROOT / "containers/runtime/user_data.sh"],
-        env={"PATH": os.environ["PATH"], "METADATA_URL": url, "S3_URL": url, **given},
+        env={"PATH": f"{tools}:{os.environ['PATH']}", "METADATA_URL": url, "S3_URL": url, **given},
         capture_output=True,
         text=True,
     )
@@ -111,6 +120,20 @@ def test_user_data_fetches_with_the_instance_s_role_and_unpacks_once(instance, p
     asked = len(instance.asked)
     assert boot(instance, target).returncode == 0
     assert len(instance.asked) == asked  # it is there
+    assert not ended(target)
+
+
+def ended(target: Path) -> str:
+    """How the instance was ended, '' where it was not."""
+    told = Path(f"{target}.ended")
+    return told.read_text() if told.exists() else ""
+
+
+def test_user_data_asks_again_where_the_instance_does_not_answer_yet(instance, packed, tmp_path):
+    instance.bodies, instance.silent = [(200, packed)], 1
+    assert boot(instance, tmp_path / "target").returncode == 0
+    assert [path.name for path in (tmp_path / "target").iterdir()] == [NAME]
+    assert not ended(tmp_path / "target")
 
 
 def test_user_data_tries_again_after_an_error_and_a_body_that_was_cut(instance, packed, tmp_path):
@@ -128,6 +151,12 @@ def test_user_data_that_may_not_read_the_runtime_says_so_and_leaves_nothing(inst
     assert "403" in done.stderr
     assert CREDENTIALS["SecretAccessKey"] not in done.stderr
     assert list((tmp_path / "target").iterdir()) == []
+    assert ended(tmp_path / "target") == "-h now\n"  # or it would take job after job and fail each
+
+
+def test_user_data_that_fails_anywhere_else_ends_the_instance_too(instance, tmp_path):
+    assert boot(instance, tmp_path / "target", runtime="").returncode != 0
+    assert ended(tmp_path / "target") == "-h now\n"
 
 
 def test_user_data_is_printed_in_the_form_that_batch_takes():

@@ -6,13 +6,15 @@ import threading
 import urllib.request
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
 
 import botocore.awsrequest
 import botocore.exceptions
 import pytest
+from snakemake.io import IOCache
 from snakemake_interface_common.exceptions import WorkflowError
 
-from tests.aws.storage_helpers import provider_for, random_bytes
+from tests.aws.storage_helpers import directory_at, provider_for, random_bytes, tree
 
 pytest_plugins = ["tests.aws.storage_servers"]
 
@@ -42,13 +44,17 @@ class Faults:
 
 
 class Empty:
-    """The body of an answer that has none."""
+    """The body of an answer, which has none unless it is given."""
+
+    def __init__(self, content: bytes = b"") -> None:
+        self.content = content
 
     def stream(self, **_):
-        yield b""
+        yield self.content
 
     def read(self, *_):
-        return b""
+        content, self.content = self.content, b""
+        return content
 
 
 @pytest.fixture
@@ -100,6 +106,124 @@ def test_a_server_that_never_recovers_ends_in_an_error_after_the_tries_that_are_
     with pytest.raises(WorkflowError):
         provider.object(f"s3://{moto_bucket.name}/a").exists()
     assert faults.counts[kind] == 3
+
+
+def refuse(provider, call: str, wanted: str):
+    """Let calls about a key fail: what is there then is what a machine that was killed at that moment leaves."""
+
+    def answer(request, **_):
+        told = wanted in request.url or wanted.encode() in (request.body or b"" if call == "DeleteObjects" else b"")
+        return botocore.awsrequest.AWSResponse(request.url, 403, {}, Empty()) if told else None
+
+    provider.s3.client.meta.events.register(f"before-send.s3.{call}", answer)
+
+
+def sides(bucket, folder, key: str):
+    """A directory as a run sees it that plans, and as one sees it that runs a job."""
+    planning, running = provider_for(bucket, folder / "planning"), provider_for(bucket, folder / "running")
+    planning.lookup.iocache = IOCache(20)
+    return [provider.object(f"s3://{bucket.name}/{key}") for provider in (planning, running)]
+
+
+@pytest.mark.parametrize("before", [{}, {"a": b"old", "b": b"old", "sub/d": b"old"}], ids=["new", "over an old one"])
+def test_a_directory_whose_upload_was_cut_off_is_not_there_until_it_is_stored_again(bucket, tmp_path, before):
+    files = {"a": b"1", "b": b"2", "sub/c": b"3", "empty/": b""}
+    if before:
+        directory_at(provider_for(bucket, tmp_path / "before"), bucket, "out", before).store_object()
+    cut = provider_for(bucket, tmp_path / "cut")
+    refuse(cut, "PutObject", "/out/sub/c")
+    with pytest.raises(WorkflowError):
+        directory_at(cut, bucket, "out", files).store_object()
+    assert "out/a" in bucket.names()
+    for seen in sides(bucket, tmp_path, "out"):
+        assert not seen.exists()
+        for ask in (seen.mtime, seen.size, seen.retrieve_object):
+            with pytest.raises(WorkflowError, match="nor a whole directory"):
+                ask()
+    directory = sides(bucket, tmp_path, "out")[1]
+    with pytest.raises(WorkflowError, match="is not whole"):
+        directory.provider.mover.download_directory(directory.location, directory.local_path())
+
+    directory_at(provider_for(bucket, tmp_path / "again"), bucket, "out", files).store_object()
+    assert sorted(bucket.names()) == ["out/a", "out/b", "out/empty/", "out/sub/c"]
+    for seen in sides(bucket, tmp_path, "out"):
+        assert seen.exists()
+        seen.retrieve_object()
+        assert tree(seen.local_path()) == files
+
+
+def test_what_is_left_of_a_directory_whose_removal_was_cut_off_is_not_there(bucket, tmp_path):
+    directory = directory_at(provider_for(bucket, tmp_path), bucket, "out", {"a": b"1", "b": b"2"})
+    directory.store_object()
+    refuse(directory.provider, "DeleteObjects", "out/a")
+    with pytest.raises(WorkflowError):
+        directory.remove()
+    assert {"out/a", "out/b"} <= set(bucket.names())
+    assert [seen.exists() for seen in sides(bucket, tmp_path, "out")] == [False, False]
+    again = provider_for(bucket, tmp_path / "again").object(f"s3://{bucket.name}/out")
+    again.remove()
+    assert bucket.names() == []
+
+
+def test_a_directory_that_others_put_there_needs_no_mark(bucket, tmp_path):
+    bucket.write("out/a", b"1")
+    for seen in sides(bucket, tmp_path, "out"):
+        assert seen.exists()
+        seen.retrieve_object()
+        assert tree(seen.local_path()) == {"a": b"1"}
+
+
+class Unsorted:
+    """Answers listings in an order that is not that of the keys, two keys a page, as a directory bucket would."""
+
+    keys = ("out/c", "out/d", "out/a", "out/b", "out/e")
+
+    def __call__(self, request, **_):
+        asked = parse_qs(urlsplit(request.url).query)
+        after = asked.get("start-after", [""])[0]
+        found = [key for key in self.keys if key > after][int(asked.get("continuation-token", ["0"])[0]) :]
+        cut, token = len(found) > 2, self.keys.index(found[1]) + 1 if len(found) > 1 else 0
+        told = "".join(
+            f"<Contents><Key>{key}</Key><Size>1</Size><LastModified>2026-01-01T00:00:00Z</LastModified></Contents>"
+            for key in found[:2]
+        )
+        more = f"<IsTruncated>{str(cut).lower()}</IsTruncated><NextContinuationToken>{token}</NextContinuationToken>"
+        body = f"<ListBucketResult>{more}{told}</ListBucketResult>".encode()
+        return botocore.awsrequest.AWSResponse(request.url, 200, {}, Empty(body))
+
+
+def test_a_listing_that_is_not_sorted_is_read_to_its_end(moto_bucket, tmp_path):
+    provider = provider_for(moto_bucket, tmp_path)
+    provider.s3.client.meta.events.register("before-send.s3.ListObjectsV2", Unsorted())
+    directory = provider.object(f"s3://{moto_bucket.name}/out")
+    assert [key for key, _ in provider.s3.below(directory.location)] == list(Unsorted.keys)
+    assert directory.local_footprint() == len(Unsorted.keys)
+
+
+def test_a_download_that_fails_ends_those_beside_it_and_leaves_nothing(moto_bucket, tmp_path, hurried):
+    provider = provider_for(moto_bucket, tmp_path, transfers=2)
+    keys = [f"{n:02}" for n in range(40)]
+    for key in keys:
+        moto_bucket.write(key, b"x")
+    asked = []
+
+    def answer(request, **_):
+        asked.append(request.url)
+        if request.url.endswith("/00"):
+            return botocore.awsrequest.AWSResponse(request.url, 403, {}, Empty())
+        slowly.wait(0.1)
+        return None
+
+    slowly = threading.Event()
+    provider.s3.client.meta.events.register("before-send.s3.GetObject", answer)
+    files = [provider.object(f"s3://{moto_bucket.name}/{key}") for key in keys]
+    wanted = [(file.location, file.found(), tmp_path / key) for file, key in zip(files, keys, strict=True)]
+    with pytest.raises(WorkflowError, match="/00: Access is denied"):
+        provider.mover.download(wanted)
+    left, so_far = list(tmp_path.glob(".*part*")), len(asked)
+    provider.mover.manager.shutdown()  # waits for whatever is still under way
+    assert (left, list(tmp_path.glob(".*part*"))) == ([], [])
+    assert len(asked) == so_far < len(keys)
 
 
 class Cutter:
