@@ -1,5 +1,6 @@
 """Manifests, states, outcomes, messages, pace and progress, as values."""
 
+import asyncio
 import json
 from collections import Counter
 from types import SimpleNamespace
@@ -8,8 +9,10 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, IncompleteReadError, ReadTimeoutError
 from hypothesis import given
 from hypothesis import strategies as st
+from snakemake_interface_common.exceptions import WorkflowError
 
 from snakemake_executor_plugin_fishladder import clients, failures, polling, progress
+from snakemake_executor_plugin_fishladder.executor import FAILED_LOOKS, Executor
 from snakemake_executor_plugin_fishladder.inside import rule_code
 from snakemake_executor_plugin_fishladder.ledger import split, token
 from snakemake_executor_plugin_fishladder.manifest import Reference, common_ends, pack, unpack
@@ -251,6 +254,34 @@ def answer(code: str, status: int, operation: str = "DescribeJobs") -> ClientErr
 def test_only_what_may_pass_is_waited_for_and_the_rest_says_what_is_wrong(error, passing, words):
     assert clients.is_passing(error) is passing
     assert words in failures.why_blind(error, 30)
+
+
+def test_looks_that_fail_are_repeated_so_often_and_no_more():
+    info, told, fails = SimpleNamespace(aux={"flight": object()}), [], []
+
+    def with_credentials(look):
+        if fails.pop():
+            raise ReadTimeoutError(endpoint_url="u")
+
+    driver = SimpleNamespace(
+        ready=True,
+        failed_looks=0,
+        sender=SimpleNamespace(with_credentials=with_credentials, registry=SimpleNamespace(in_air=list)),
+        logger=SimpleNamespace(warning=told.append),
+        poller=SimpleNamespace(changed=False),
+        progress=SimpleNamespace(news=lambda batches: None),
+    )
+
+    async def look() -> list:
+        return [one async for one in Executor.check_active_jobs(driver, [info])]
+
+    few = [True] * (FAILED_LOOKS - 1)
+    fails += [True, *few, False, *few]  # the last comes first: a good look between two rows that are too short
+    while len(fails) > 1:
+        assert asyncio.run(look()) == [info]
+    assert len(told) == 2 * (FAILED_LOOKS - 1)
+    with pytest.raises(WorkflowError, match=f"{FAILED_LOOKS} looks, one after the other, have failed"):
+        asyncio.run(look())
 
 
 def test_progress_is_one_line_by_rule():
