@@ -159,6 +159,7 @@ def test_the_run_ends_as_the_local_one_does_with_a_verdict_on_the_broken_sample(
     said = runs.said.stdout + runs.said.stderr
     assert runs.said.returncode == 1, said
     assert "ends in the middle of its gzip stream" in "\n".join(said.splitlines()[-40:])
+    assert f"report: s3://lab/{PREFIX}/results/report/index.html" in said
     assert "results/report/index.html" in runs.results()
 
 

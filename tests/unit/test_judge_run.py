@@ -18,8 +18,8 @@ BROKEN = {"sample": "b", "success": False, "failed_step": "check_reads", "reason
 
 def test_a_run_whose_samples_all_came_through_passes_and_says_where_the_report_is(tmp_path):
     records = put_records(tmp_path, SOUND, SOUND | {"sample": "c"})
-    main(records, tmp_path / "index.html", tmp_path / "verdict.txt", tmp_path / "log")
-    words = f"all 2 samples came through; report: {tmp_path}/index.html\n"
+    main(records, "s3://b/index.html", tmp_path / "verdict.txt", tmp_path / "log")
+    words = "all 2 samples came through; report: s3://b/index.html\n"
     assert (tmp_path / "verdict.txt").read_text() == (tmp_path / "log").read_text() == words
 
 
@@ -29,12 +29,11 @@ def test_a_run_with_a_failed_sample_fails_with_its_step_and_reason_and_leaves_no
 ):
     records = put_records(tmp_path, SOUND, BROKEN)
     with pytest.raises(SystemExit) as ended:
-        main(records, tmp_path / "index.html", tmp_path / "verdict.txt", tmp_path / "log", log_is_shown)
+        main(records, "s3://b/index.html", tmp_path / "verdict.txt", tmp_path / "log", log_is_shown)
     assert ended.value.code == 1
     assert ("b.fq holds no reads" in capsys.readouterr().err) != log_is_shown
     assert (tmp_path / "log").read_text() == (
-        f"1 of 2 samples failed; the others are done; report: {tmp_path}/index.html\n"
-        "  b: check_reads: b.fq holds no reads\n"
+        "1 of 2 samples failed; the others are done; report: s3://b/index.html\n  b: check_reads: b.fq holds no reads\n"
     )
     assert not (tmp_path / "verdict.txt").exists()
 

@@ -14,6 +14,12 @@ def in_steps(megabytes):
     return -(-int(megabytes) // step) * step
 
 
+def place_of(file):
+    """Say where a user finds a file of ours: jobs only see a copy of what is in storage."""
+    prefix = workflow.storage_settings.default_storage_prefix if IN_STORAGE else ""
+    return os.path.join(prefix or "", workflow.pathvars.apply(file))
+
+
 def checked(wildcards):
     """Stop where the tables have mistakes. Only `snakemake lock` gets as far as here with them."""
     if TABLE_PROBLEMS:

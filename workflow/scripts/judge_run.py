@@ -16,8 +16,8 @@ def verdict(records: list[dict], report: str) -> tuple[bool, str]:
     return False, f"{count} of {len(samples)} samples failed; the others are done; report: {report}\n{reasons}"
 
 
-def main(records: list[Path], report: Path, output: Path, log: Path, log_is_shown: bool = True) -> None:
-    passed, words = verdict([json.loads(path.read_text()) for path in records], str(report))
+def main(records: list[Path], report: str, output: Path, log: Path, log_is_shown: bool = True) -> None:
+    passed, words = verdict([json.loads(path.read_text()) for path in records], report)
     log.write_text(words)
     if not passed:
         if not log_is_shown:
@@ -29,7 +29,7 @@ def main(records: list[Path], report: Path, output: Path, log: Path, log_is_show
 if __name__ == "__main__":
     main(
         [Path(path) for path in snakemake.input.records],
-        Path(snakemake.input.report),
+        snakemake.params.report,
         Path(snakemake.output[0]),
         Path(snakemake.log[0]),
         snakemake.params.log_is_shown,
