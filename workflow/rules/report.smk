@@ -139,6 +139,6 @@ rule judge_run:
     params:
         # Snakemake shows the log of a job that failed, but not where logs are in storage.
         log_is_shown=not IN_STORAGE,
-        report=place_of("<results>/report/index.html"),
+        report=lambda wildcards: place_of("<results>/report/index.html"),
     script:
         "../scripts/judge_run.py"
