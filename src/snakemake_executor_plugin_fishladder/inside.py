@@ -5,6 +5,7 @@ Needs nothing but Python and botocore. Exit code: that of the rule's own command
 
 import contextlib
 import errno
+import itertools
 import json
 import os
 import re
@@ -108,7 +109,7 @@ class Job:
     def claim(self) -> str:
         """Claim the job; return the id of the Batch job that has it: our own, or that of a double."""
         place = {"Bucket": self.reference.bucket, "Key": claim_key(self.header["prefix"], self.batch, self.index)}
-        for attempt in range(1, CLAIMS + 1):
+        for attempt in itertools.count(1):
             try:
                 self.s3.put_object(**place, Body=self.job_id.encode(), IfNoneMatch="*")
                 return self.job_id
@@ -122,7 +123,6 @@ class Job:
                 if code != "ConditionalRequestConflict" or attempt == CLAIMS:
                     raise
             time.sleep(CLAIM_PAUSE_S * attempt)
-        raise AssertionError("unreachable")
 
     def has_succeeded(self) -> bool:
         """Whether an earlier attempt ended well, and its host was gone before Batch had heard of it."""

@@ -17,7 +17,8 @@ from _configuration import check_configuration, read_config_file, settle
 from _genomes import Genomes, genome_name, read_genomes
 from _hla_settings import check_hla
 from _images import read_images, read_versions
-from _samples import ON_A_GENOME, is_local, read_samples, samples_that_want, tidy
+from _paths import is_local, no_file, tidy
+from _samples import ON_A_GENOME, read_samples, samples_that_want
 from _tables import Named
 
 
@@ -89,9 +90,7 @@ HLA_REVIEWS, hla_problems = check_hla(
     SETTINGS["hla"], CONFIG_FILE, HLA_SAMPLES, read_schema("hla_review"), look_for_files=LOOK_FOR_FILES
 )
 if LOOK_FOR_FILES and (adapters := SETTINGS["trim"]["adapters"]) and not Path(adapters).is_file():
-    problems.append(
-        f"{CONFIG_FILE}, key trim.adapters: there is no file {adapters} below {Path.cwd()}; correct the path"
-    )
+    problems.append(f"{CONFIG_FILE}, key trim.adapters: {no_file(adapters)}")
 TABLE_PROBLEMS = genome_problems + sample_problems + hla_problems
 if problems or (TABLE_PROBLEMS and not LOCKING):
     stop(problems + TABLE_PROBLEMS)

@@ -8,8 +8,6 @@ ANNOTATION_REPORTS = [files_of(organism, "annotation.report.json") for organism 
 INDEX_RECORDS = expand(
     "<results>/index/{genome}.salmon-{version}.k{k}.json", genome=GENOME_NAMES, version=VERSIONS["salmon"], k=KMERS
 )
-# Inputs of the whole cohort are functions: each job reads this file, and would make them all while it does.
-# What the front page says of the run itself; nothing that differs from run to run, or the page would never be done.
 TOOLS_USED = (
     {"python", "multiqc"}
     | ({"rsem", "salmon"} if ANNOTATED else set())
@@ -18,6 +16,8 @@ TOOLS_USED = (
     | ({"gatk4"} if GATK and any(map(is_recalibrated, ALIGN_SAMPLES)) else set())
     | ({"hla"} if HLA_SAMPLES else set())
 )
+# Inputs of the whole cohort are functions: each job reads this file, and would make them all while it does.
+# What the front page says of the run itself; nothing that differs from run to run, or the page would never be done.
 RUN = {"versions": {tool: version for tool, version in VERSIONS.items() if tool in TOOLS_USED}, "configuration": config}
 WANTED = {
     analysis: {sample: SAMPLES[sample].organism for sample in samples}
@@ -29,12 +29,9 @@ COUNTS = expand(
     table=["gene_counts", "gene_tpm", "gene_lengths"],
 )
 # What the page links to, and that of a run that was not finished as far as it is there.
-TABLES = (
-    [table.replace(".parquet", ".tsv") for table in COUNTS]
-    + COUNTS
-    + (["<results>/align/alignments.tsv"] if ALIGN_SAMPLES else [])
-    + HLA_TYPES
-)
+COUNT_TABLES = [table.replace(".parquet", ".tsv") for table in COUNTS] + COUNTS
+ALIGNMENT_TABLES = ["<results>/align/alignments.tsv"] if ALIGN_SAMPLES else []
+TABLES = COUNT_TABLES + ALIGNMENT_TABLES + HLA_TYPES
 
 
 localrules:
@@ -98,8 +95,8 @@ rule write_report:
         annotation_reports=lambda wildcards: ANNOTATION_REPORTS,
         index_records=lambda wildcards: INDEX_RECORDS,
         multiqc="<results>/report/multiqc.html",
-        counts=lambda wildcards: [table.replace(".parquet", ".tsv") for table in COUNTS] + COUNTS,
-        alignments="<results>/align/alignments.tsv" if ALIGN_SAMPLES else [],
+        counts=lambda wildcards: COUNT_TABLES,
+        alignments=ALIGNMENT_TABLES,
         hla=HLA_TYPES,
     output:
         "<results>/report/index.html",
@@ -115,7 +112,7 @@ rule write_report:
         run=RUN,
         wanted=WANTED,
         links=lambda wildcards, input: {"Quality measures (MultiQC)": input.multiqc}
-        | {Path(table).name: table for table in [*input.counts, *([input.alignments] if ALIGN_SAMPLES else [])]}
+        | {Path(table).name: table for table in [*input.counts, *input.alignments]}
         | {"HLA types of all samples": table for table in input.hla},
         logs=workflow.pathvars.apply("<logs>"),
     script:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
+from _paths import is_local, no_file
 from _tables import Problem, Row, cell_problems, in_words, parse_table, suggest_from
 
 DIVISIONS = (
@@ -182,8 +183,8 @@ def missing_sites(wanted: list[Row]) -> Iterator[Mistake]:
     """Name the local files of known sites that do not exist; URLs are left to the storage that serves them."""
     for row in wanted:
         for path in site_files(row):
-            if "://" not in path and not Path(path).is_file():
-                yield row.number, "known_sites", f"there is no file {path} below {Path.cwd()}; correct the path"
+            if is_local(path) and not Path(path).is_file():
+                yield row.number, "known_sites", no_file(path)
 
 
 def doubly_locked(lock: Path, locked: list[Row]) -> list[Problem]:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from _hla_reviews import read_reviews
-from _samples import is_local
+from _paths import is_local, no_file
 
 
 def check_hla(
@@ -41,4 +41,4 @@ def not_there(settings: Mapping) -> Iterator[str]:
     given += [(key, settings[key]) for key in ("common", "reference") if settings[key]]
     for key, path in given:
         if is_local(path) and not Path(path).is_file():
-            yield f"{key}: there is no file {path} below {Path.cwd()}; correct the path"
+            yield f"{key}: {no_file(path)}"

@@ -1,6 +1,5 @@
 """The sample table: lanes gathered into samples, and every mistake of the table found at once."""
 
-import os.path
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -8,6 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from _genomes import Genomes, Mistake, organism_key
+from _paths import is_local, no_file, tidy
 from _tables import Problem, Row, cell_problems, in_words, parse_table, suggest_from
 
 
@@ -113,15 +113,6 @@ def make_lane(row: Row) -> Lane:
     return Lane(row["lane"], *files, *(row[column] for column in OF_THE_READ_GROUP))
 
 
-def is_local(path: str) -> bool:
-    return "://" not in path
-
-
-def tidy(path: str) -> str:
-    """Write a local path in the one way that Snakemake and a comparison want: ./reads//a.fq -> reads/a.fq."""
-    return os.path.normpath(path) if path and is_local(path) else path
-
-
 def row_problems(rows: list[Row], genomes: Genomes) -> Iterator[Mistake]:
     """Find what no single cell shows."""
     first_of: dict[str, Row] = {}
@@ -217,7 +208,7 @@ def meaning(row: Row, column: str, genomes: Genomes) -> str | set[str]:
 def annotation_problem(row: Row, genomes: Genomes) -> str | None:
     """Say that an organism has no annotation, where transcripts are asked for."""
     found = [genomes.locked[name] for name in genomes.find(row["organism"]) if name in genomes.locked]
-    if "quant" not in row["analyses"].split(",") or not found or found[0].get("annotation_url", "x"):
+    if "quant" not in analyses_of(row) or not found or found[0].get("annotation_url", "x"):
         return None
     return (
         f"{row['organism']!r} has no annotation, and quant needs one; name it in the table of organisms and run "
@@ -230,7 +221,7 @@ def alignment_problems(row: Row, aligned_row: dict[str, int]) -> Iterator[Mistak
     earlier = aligned_row.setdefault(row["sample"], row.number)
     if row["fq1"] or row["fq2"]:
         yield row.number, "bam", "reads are given as well; name the reads or the alignments, not both"
-    elif "quant" in row["analyses"].split(","):
+    elif "quant" in analyses_of(row):
         yield row.number, "bam", "quant needs reads; name them in fq1, or leave quant out of analyses"
     elif "hla" in analyses_of(row) and earlier != row.number:
         yield row.number, "bam", f"hla reads one file, and row {earlier} names one; join them by `samtools merge`"
@@ -313,12 +304,7 @@ def silent_servers(rows: list[Row]) -> Iterator[Mistake]:
 
 def missing_files(rows: list[Row]) -> Iterator[Mistake]:
     """Name the local files that do not exist; URLs are left to the storage that serves them."""
-    here = Path.cwd()
     for row in rows:
         for column in FILES:
             if row[column] and is_local(row[column]) and not Path(row[column]).is_file():
-                yield (
-                    row.number,
-                    column,
-                    f"there is no file {row[column]} below {here}; correct the path",
-                )
+                yield row.number, column, no_file(row[column])
