@@ -19,7 +19,7 @@ pytestmark = [
     pytest.mark.skipif(not DATA.is_dir(), reason="the real data are not beside the project (../shared/data)"),
 ]
 
-SIMULATED, SAREK = DATA / "sim_chr20_1mb", DATA / "sarek_tiny"
+SIMULATED, SAREK, REDUN = DATA / "sim_chr20_1mb", DATA / "sarek_tiny", DATA / "redun_example"
 ORGANISMS = {
     "chr20": (SIMULATED / "genome.fa", [SIMULATED / "known.vcf.gz"]),
     "sarek": (
@@ -35,6 +35,8 @@ READABLE = {"sarek": sorted(SAREK.glob("ref/*.fixed.vcf.gz"))}
 SAMPLES = {
     "donorA": ("chr20", [sorted(SIMULATED.glob(f"donorA_FC1_L{lane}_*.fastq.gz")) for lane in (1, 2)]),
     "normal": ("sarek", [sorted(SAREK.glob(f"normal/tiny_n_L00{lane}_R*.gz")) for lane in (1, 2, 4, 7, 8)]),
+    # Reads of a whole genome, of which a tenth fit this megabase, and no pair does.
+    "sample1": ("chr20", [sorted(REDUN.glob(f"sample1/expt_FC1_L{lane}_*.fastq.gz")) for lane in (4, 5)]),
 }
 STATIC = ("10", "20", "30")
 

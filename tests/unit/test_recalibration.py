@@ -126,6 +126,18 @@ def test_the_header_tells_contigs_and_platform_units(odd):
     assert header.platform_units == {name: unit or name for name, unit in READ_GROUPS.items()}
 
 
+def test_the_header_says_that_the_qualities_were_recalibrated_each_time(odd, tmp_path):
+    options = ["--table", odd / "ours.table", "--md5", tmp_path / "md5", "--static", "10"]
+    ours("apply_recalibration.py", *options, "--output", tmp_path / "reads.bam", folder=odd)
+    ours("apply_recalibration.py", *options, "--output", tmp_path / "twice.bam", folder=tmp_path)
+
+    before, after = (run("samtools", "head", tmp_path / name, folder=odd) for name in ("reads.bam", "twice.bam"))
+    said = "PN:fishladder\tCL:apply_recalibration.py --table ours.table --static 10\n"
+    assert before == run("samtools", "head", "reads.bam", folder=odd) + f"@PG\tID:apply_recalibration\t{said}"
+    assert after == before + f"@PG\tID:apply_recalibration.1\t{said}"
+    run("samtools", "quickcheck", tmp_path / "twice.bam", folder=odd)
+
+
 def test_what_is_no_report_is_refused(tmp_path):
     (tmp_path / "reads.table").write_text("sample\tlane\n")
 

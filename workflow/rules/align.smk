@@ -22,7 +22,7 @@ rule prepare_fasta:
     container:
         image("samtools")
     resources:
-        mem_mb=lambda wildcards, input, attempt: attempt * (500 + 2 * int(input.size_mb)),
+        mem_mb=lambda wildcards, input, attempt: attempt * (500 + 2 * int(megabytes(input))),
     params:
         version=VERSIONS["samtools"],
     shell:
@@ -51,8 +51,8 @@ rule index_bwa:
     container:
         image("bwa")
     resources:
-        mem_mb=lambda wildcards, input, attempt: attempt * (500 + 3 * int(input.size_mb)),
-        disk_mb=lambda wildcards, input: 500 + 4 * int(input.size_mb),
+        mem_mb=lambda wildcards, input, attempt: attempt * (500 + 3 * int(megabytes(input))),
+        disk_mb=lambda wildcards, input: 500 + 4 * int(megabytes(input)),
     params:
         version=VERSIONS["bwa"],
     shell:
@@ -95,7 +95,7 @@ rule trim_lane:
     threads: 2
     resources:
         mem_mb=lambda wildcards, attempt: attempt * 2000,
-        disk_mb=lambda wildcards, input: 500 + 2 * int(input.size_mb),
+        disk_mb=lambda wildcards, input: 500 + 2 * int(megabytes(input)),
     params:
         max_n=config["trim"]["max_n"],
     shell:
@@ -146,8 +146,8 @@ rule align_lane:
     threads: 8
     resources:
         # bwa: the index (twice the genome) and what it reads ahead; samtools: its share to sort.
-        mem_mb=lambda wildcards, input, attempt: attempt * in_steps(3000 + 3 * input.size_mb),
-        disk_mb=lambda wildcards, input: 500 + 4 * int(input.size_mb),
+        mem_mb=lambda wildcards, input, attempt: attempt * in_steps(3000 + 3 * megabytes(input)),
+        disk_mb=lambda wildcards, input: 500 + 4 * int(megabytes(input)),
     params:
         read_group=read_group,
         platform_unit=lambda wildcards: lane_of(wildcards).platform_unit,
@@ -201,7 +201,7 @@ rule take_alignments:
     threads: 2
     resources:
         mem_mb=lambda wildcards, attempt: attempt * 3000,
-        disk_mb=lambda wildcards, input: 500 + 4 * int(input.size_mb),
+        disk_mb=lambda wildcards, input: 500 + 4 * int(megabytes(input)),
     params:
         sizes=sizes_of_lane,
         named=lambda wildcards: lane_of(wildcards).bam,
@@ -258,8 +258,8 @@ rule mark_duplicates:
     threads: 2
     resources:
         # Picard writes to the disk what does not fit.
-        mem_mb=lambda wildcards, input, attempt: attempt * (1500 + int(input.size_mb / 50)),
-        disk_mb=lambda wildcards, input: 500 + 3 * int(input.size_mb),
+        mem_mb=lambda wildcards, input, attempt: attempt * (1500 + int(megabytes(input) / 50)),
+        disk_mb=lambda wildcards, input: 500 + 3 * int(megabytes(input)),
     params:
         optical_distance=config["align"]["optical_distance"],
     shell:

@@ -77,7 +77,7 @@ rule clean_annotation:
     container:
         image("python")
     resources:
-        mem_mb=lambda wildcards, input, attempt: attempt * (500 + 2 * int(input.size_mb)),
+        mem_mb=lambda wildcards, input, attempt: attempt * (500 + 2 * int(megabytes(input))),
     params:
         sources=sources_of,
     script:

@@ -22,8 +22,8 @@ rule build_transcripts:
     container:
         image("rsem")
     resources:
-        mem_mb=lambda wildcards, input, attempt: attempt * (500 + 5 * int(input.size_mb)),
-        disk_mb=lambda wildcards, input: 500 + 20 * int(input.size_mb),
+        mem_mb=lambda wildcards, input, attempt: attempt * (500 + 5 * int(megabytes(input))),
+        disk_mb=lambda wildcards, input: 500 + 20 * int(megabytes(input)),
     params:
         version=VERSIONS["rsem"],
     shell:
@@ -83,8 +83,8 @@ rule salmon_index:
         image("salmon")
     threads: 2
     resources:
-        mem_mb=lambda wildcards, input, attempt: attempt * (1000 + 60 * int(input.size_mb)),
-        disk_mb=lambda wildcards, input: 500 + 100 * int(input.size_mb),
+        mem_mb=lambda wildcards, input, attempt: attempt * (1000 + 60 * int(megabytes(input))),
+        disk_mb=lambda wildcards, input: 500 + 100 * int(megabytes(input)),
     params:
         version="{version}",
         k="{k}",

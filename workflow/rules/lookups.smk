@@ -14,6 +14,13 @@ def in_steps(megabytes):
     return -(-int(megabytes) // step) * step
 
 
+def megabytes(input):
+    """The size of a job's input. Snakemake's own `size_mb` starts an event loop each time: a seventh of a plan's time."""
+    if IN_STORAGE or any(file.is_storage for file in input):
+        return input.size_mb
+    return sum(map(os.path.getsize, input)) / 2**20
+
+
 def place_of(file):
     """Say where a user finds a file of ours: jobs only see a copy of what is in storage."""
     prefix = workflow.storage_settings.default_storage_prefix if IN_STORAGE else ""

@@ -49,7 +49,7 @@ rule trim_reads:
     threads: 2
     resources:
         mem_mb=lambda wildcards, attempt: attempt * 2000,
-        disk_mb=lambda wildcards, input: 500 + 2 * int(input.size_mb),
+        disk_mb=lambda wildcards, input: 500 + 2 * int(megabytes(input)),
     params:
         max_n=config["trim"]["max_n"],
     shell:
@@ -100,8 +100,8 @@ rule quantify:
         image("salmon")
     threads: 2
     resources:
-        mem_mb=lambda wildcards, input, attempt: attempt * in_steps(1000 + 8 * input.size_mb),
-        disk_mb=lambda wildcards, input: 500 + 4 * int(input.size_mb),
+        mem_mb=lambda wildcards, input, attempt: attempt * in_steps(1000 + 8 * megabytes(input)),
+        disk_mb=lambda wildcards, input: 500 + 4 * int(megabytes(input)),
     params:
         # What a sample does not depend on is not here, or its change would have the sample quantified again.
         long_reads_over=long_reads_over,
@@ -220,7 +220,7 @@ rule merge_counts:
     container:
         image("pytximport")
     resources:
-        mem_mb=lambda wildcards, input, attempt: attempt * (1000 + 2 * int(input.size_mb)),
+        mem_mb=lambda wildcards, input, attempt: attempt * (1000 + 2 * int(megabytes(input))),
     script:
         "../scripts/merge_counts.py"
 
@@ -241,6 +241,6 @@ rule write_parquet:
     container:
         image("multiqc")
     resources:
-        mem_mb=lambda wildcards, input, attempt: attempt * (500 + 5 * int(input.size_mb)),
+        mem_mb=lambda wildcards, input, attempt: attempt * (500 + 5 * int(megabytes(input))),
     script:
         "../scripts/write_parquet.py"

@@ -27,7 +27,7 @@ rule merge_known_sites:
         image("bwa")
     resources:
         mem_mb=lambda wildcards, attempt: attempt * 1500,
-        disk_mb=lambda wildcards, input: 500 + 20 * int(input.size_mb),
+        disk_mb=lambda wildcards, input: 500 + 20 * int(megabytes(input)),
     params:
         named=lambda wildcards: FOUND.known_sites[wildcards.organism],
     shell:
@@ -65,7 +65,7 @@ rule learn_qualities:
         RECALIBRATION_IMAGE
     threads: 2
     resources:
-        mem_mb=lambda wildcards, input, attempt: attempt * in_steps(2000 + 2 * input.size_mb / 100),
+        mem_mb=lambda wildcards, input, attempt: attempt * in_steps(2000 + 2 * megabytes(input) / 100),
     params:
         engine=config["align"]["recalibration"],
     shell:
@@ -126,7 +126,7 @@ rule recalibrate:
     threads: 2
     resources:
         mem_mb=lambda wildcards, attempt: attempt * 2000,
-        disk_mb=lambda wildcards, input: 500 + 2 * int(input.size_mb),
+        disk_mb=lambda wildcards, input: 500 + 2 * int(megabytes(input)),
     params:
         engine=config["align"]["recalibration"],
         quantized=config["align"]["static_quantized_quals"],

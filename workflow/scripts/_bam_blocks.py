@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain, count
 from typing import BinaryIO
 
 import numpy as np
@@ -55,6 +56,16 @@ class Header:
         lines = [line.split("\t")[1:] for line in self.text.split("\n") if line.startswith("@RG\t")]
         groups = [dict(field.split(":", 1) for field in fields) for fields in lines]
         return {group["ID"]: group.get("PU", group["ID"]) for group in groups}
+
+    def with_program(self, name: str, command: str) -> bytes:
+        """The header's bytes with one program more; a name that is taken gets a number, since IDs are unique."""
+        lines = self.text.splitlines()
+        taken = {field for line in lines if line.startswith("@PG\t") for field in line.split("\t")}
+        numbered = chain([name], (f"{name}.{number}" for number in count(1)))
+        own = next(each for each in numbered if f"ID:{each}" not in taken)
+        text = "".join(f"{line}\n" for line in [*lines, f"@PG\tID:{own}\tPN:fishladder\tCL:{command}"]).encode()
+        (before,) = struct.unpack_from("<i", self.raw, 4)
+        return self.raw[:4] + struct.pack("<i", len(text)) + text + self.raw[8 + before :]
 
 
 @dataclass(frozen=True)

@@ -57,8 +57,10 @@ def correct_file(bam: Path, table: Path, static: list[int], output: Path) -> str
     with open_bgzf(bam) as source, BgzfWriter(output) as target:
         header = read_header(source)
         corrector = Corrector(header.platform_units, table, static)
+        # Without folders, which say nothing elsewhere.
+        words = ["apply_recalibration.py", "--table", table.name, *(["--static", *map(str, static)] if static else [])]
         with ThreadPoolExecutor(1) as writer:
-            written = writer.submit(target.write, header.raw)
+            written = writer.submit(target.write, header.with_program("apply_recalibration", " ".join(words)))
             for block in read_ahead(read_blocks(source)):
                 corrector.correct(block)
                 written.result()
