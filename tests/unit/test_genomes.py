@@ -89,7 +89,7 @@ def test_knows_an_organism_by_its_own_name_and_by_what_was_asked_for(tmp_path):
             "Yeest\tEnsemblFungi",
             "organism: the lock has no row for 'Yeest'; did you mean Yeast? (known: Yeast); if the",
         ),
-        ("Yeast\tEnsemblFungi\t\tR63", "organism: the lock has no row for 'Yeast' with the assembly R63; "),
+        ("Yeast\tEnsemblFungi\t\tR63", "assembly: the lock has R64 of 'Yeast'; if the table is right, "),
         ("Yeast\tEnsemblPlants", "division: the lock has EnsemblFungi; if the table is right, run `snakemake lock`"),
         ("Yeast\tEnsemblFungi\t58", "release: the lock has release 57; if the table is right, run `snakemake lock`"),
         (

@@ -192,8 +192,8 @@ def test_looks_for_local_files_only(tmp_path, monkeypatch):
     rows = ["a\t1\tfly\tmy reads/a 1.fq", "b\t1\tfly\ts3://bucket/b.fq", "c\t1\tfly\tmy reads\tc.fq"]
     _, problems = read(tmp_path, *rows, look_for_files=True)
     assert problems == [
-        f"samples.tsv, row 4, column {column}: there is no file {name} below {tmp_path}; correct the path"
-        for column, name in (("fq1", "my reads"), ("fq2", "c.fq"))
+        "samples.tsv, row 4, column fq1: my reads is a directory; name a file in it",
+        f"samples.tsv, row 4, column fq2: there is no file c.fq below {tmp_path}; correct the path",
     ]
 
 

@@ -16,7 +16,6 @@ TOOLS_USED = (
     | ({"gatk4"} if GATK and any(map(is_recalibrated, ALIGN_SAMPLES)) else set())
     | ({"hla"} if HLA_SAMPLES else set())
 )
-# Inputs of the whole cohort are functions: each job reads this file, and would make them all while it does.
 # What the front page says of the run itself; nothing that differs from run to run, or the page would never be done.
 RUN = {"versions": {tool: version for tool, version in VERSIONS.items() if tool in TOOLS_USED}, "configuration": config}
 WANTED = {
@@ -36,6 +35,9 @@ TABLES = COUNT_TABLES + ALIGNMENT_TABLES + HLA_TYPES
 
 localrules:
     judge_run,
+
+
+# Inputs of the whole cohort are functions: each job reads this file, and would make them all while it does.
 
 
 rule summarise_for_multiqc:

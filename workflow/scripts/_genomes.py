@@ -91,16 +91,18 @@ def read_genomes(
 def match_lock(wanted: list[Row], locked: list[Row]) -> tuple[Genomes, list[Mistake]]:
     """Find the lock's rows of each row of the table of organisms; return also the rows that it does not answer."""
     by_request: dict[tuple[str, str], dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
+    assemblies: dict[str, list[str]] = defaultdict(list)
     for genome in locked:
         request = (organism_key(genome["requested"]), genome["requested_assembly"])
         by_request[request][genome["division"]].append(genome)
+        assemblies[request[0]].append(genome["requested_assembly"] or genome["assembly"])
     suggest = suggest_from(list(dict.fromkeys(genome["requested"] for genome in locked)))
     genomes = Genomes()
     unanswered = []
     for row in wanted:
         request = organism_key(row["organism"])
         divisions = by_request.get((request, row["assembly"]), {})
-        if problem := lock_problem(row, divisions, suggest):
+        if problem := lock_problem(row, divisions, assemblies[request], suggest):
             unanswered.append((row.number, *problem))
             genomes.complete = genomes.complete and request != "*"
         found = {genome["organism"]: genome for genome in divisions.get(row["division"], [])}
@@ -117,12 +119,18 @@ def match_lock(wanted: list[Row], locked: list[Row]) -> tuple[Genomes, list[Mist
     return genomes, unanswered
 
 
-def lock_problem(row: Row, divisions: dict[str, list[Row]], suggest: Callable[[str], str]) -> tuple[str, str] | None:
-    """Say in which column the lock does not answer a row of the table of organisms, and why; None where it does."""
+def lock_problem(
+    row: Row, divisions: dict[str, list[Row]], assemblies: list[str], suggest: Callable[[str], str]
+) -> tuple[str, str] | None:
+    """Say in which column the lock does not answer a row of the table of organisms, and why; None where it does.
+
+    `divisions`: what the lock has of the row's organism and assembly; `assemblies`: of the organism in all.
+    """
     again = "if the table is right, run `snakemake lock`"
+    if not divisions and assemblies:
+        return "assembly", f"the lock has {' and '.join(assemblies)} of {row['organism']!r}; {again}"
     if not divisions:
-        name = f"{row['organism']!r}{' with the assembly ' + row['assembly'] if row['assembly'] else ''}"
-        return "organism", f"the lock has no row for {name}; {suggest(row['organism'])}; {again}"
+        return "organism", f"the lock has no row for {row['organism']!r}; {suggest(row['organism'])}; {again}"
     if row["division"] not in divisions:
         return "division", f"the lock has {' and '.join(divisions) or 'none'}; {again}"
     for genome in divisions[row["division"]]:

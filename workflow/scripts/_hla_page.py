@@ -219,11 +219,15 @@ def evidence_facts(made: Mapping[str, Any], evidence: Mapping[str, Any]) -> list
         ("Thinned out to", f"{reads['used_share']:.1%}" if reads.get("used_share") else ""),
         ("Notes", "; ".join(reads.get("notes") or [])),
         ("Solver", solver_words(solver)),
-        ("Settings", ", ".join(f"{key} {value}" for key, value in (evidence.get("settings") or {}).items())),
+        ("Settings", ", ".join(f"{key} {as_typed(value)}" for key, value in (evidence.get("settings") or {}).items())),
         ("Seconds", number(made["seconds"])),
         ("Peak memory, MB", number(made["peak_memory_mb"])),
     ]
     return [(term, str(fact)) for term, fact in facts if fact not in ("", None)]
+
+
+def as_typed(value: Any) -> str:
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def number(value: Any) -> str:

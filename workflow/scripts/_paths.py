@@ -15,4 +15,6 @@ def tidy(path: str) -> str:
 
 def no_file(path: str) -> str:
     """Say that a local file is not there, and what to do."""
+    if Path(path).is_dir():
+        return f"{path} is a directory; name a file in it"
     return f"there is no file {path} below {Path.cwd()}; correct the path"
