@@ -6,7 +6,7 @@ million keys that nobody asks about. So the listing is read like a book that is 
 - What was read is kept as spans: stretches of the sorted key space in which every key, and every gap, is known.
 - A question inside a span costs nothing.
 - A question outside reads on from the nearest span before it, if the pages read last there have answered questions
-  (1, 2, 4 ... 16 pages at a time). Otherwise it opens one page at each folder above the key that was not opened yet,
+  (4, 8, then 16 pages at a time). Otherwise it opens one page at each folder above the key that was not opened yet,
   from the top down, and at last at the key itself.
 
 Keys that are asked in any order are so known after about keys/1,000 pages; foreign keys cost a few pages, because pages
@@ -80,7 +80,7 @@ class Inventory:
         self.scopes: list[str] = []
         self.denied: set[str] = set()
         self.siblings: defaultdict[str, set[str]] = defaultdict(set)
-        self.stride = 1
+        self.stride = 4
         self.lock = threading.RLock()
 
     def add_scope(self, folder: str) -> None:
