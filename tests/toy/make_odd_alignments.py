@@ -64,11 +64,12 @@ def make_records(genome: dict[str, str], number: int, rng: random.Random) -> Ite
         tags += [f"OQ:Z:{make_qualities(len(bases), rng)}"] * (rng.random() < 0.1)
         tags += ["XX:Z:the letters RGZ and RGZ7"] * (rng.random() < 0.1) + ["XB:B:s,1,2,3"] * (rng.random() < 0.1)
         rng.shuffle(tags)
+        qualities = make_qualities(len(bases), rng) if rng.random() > 0.05 else "*"
         fields = [
             *(f"read{count}", flag, contig, place + 1, rng.choice([60, 60, 60, 20, 1, 0, 255])),
             "".join(f"{length}{operation}" for operation, length in cigar),
             *(("=", max(mate, 0) + 1, template) if flag & 1 else ("*", 0, 0)),
-            *(bases, make_qualities(len(bases), rng), *tags),
+            *(bases, qualities, *tags),
         ]
         yield "\t".join(map(str, fields)) + "\n"
     yield f"unmapped\t4\t*\t0\t0\t*\t*\t0\t0\tACGTACGTAC\tIIIII5IIII\tRG:Z:{min(READ_GROUPS)}\n"

@@ -32,6 +32,7 @@ HEAD = np.dtype(
 )
 PAIRED, UNMAPPED, MATE_UNMAPPED, REVERSE, MATE_REVERSE = 0x1, 0x4, 0x8, 0x10, 0x20
 SECOND, SECONDARY, FAILED, DUPLICATE = 0x80, 0x100, 0x200, 0x400
+NO_QUALITIES = 0xFF  # in place of a read's first quality
 BLOCK = 1 << 24  # bytes
 SPARE = 1 << 16  # bytes behind the records, so that a window over the last one stays within the buffer
 N = 4  # a base that is none of A, C, G, T, which are 0 to 3

@@ -8,6 +8,7 @@ from _bam_blocks import (
     FAILED,
     MATE_REVERSE,
     MATE_UNMAPPED,
+    NO_QUALITIES,
     PAIRED,
     REVERSE,
     SECONDARY,
@@ -22,7 +23,6 @@ NOTHING = 6  # an operation that uses up no base
 USES_READ = np.array([1, 1, 0, 0, 1, 0, 0, 1, 1] + [0] * 7)
 USES_REFERENCE = np.array([1, 0, 1, 1, 0, 0, 0, 1, 1] + [0] * 7)
 NO_MAPPING_QUALITY = 255
-NO_QUALITIES = 255
 
 
 @dataclass(frozen=True)

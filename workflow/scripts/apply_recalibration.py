@@ -11,7 +11,15 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from _bam_blocks import Block, read_ahead, read_blocks, read_groups_of, read_header, restore_original_qualities
+from _bam_blocks import (
+    NO_QUALITIES,
+    Block,
+    read_ahead,
+    read_blocks,
+    read_groups_of,
+    read_header,
+    restore_original_qualities,
+)
 from _bgzf import BgzfWriter, open_bgzf
 from _covariates import Reads, split_reads
 from _recalibration_report import read_gatk_report
@@ -37,6 +45,7 @@ class Corrector:
         restore_original_qualities(block)
         bases = block.head["bases"].astype(np.int64)
         rows = np.flatnonzero((groups >= 0) & (bases > 0))
+        rows = rows[block.buffer[block.qualities[rows]] != NO_QUALITIES]
         for reads in split_reads(block, groups, rows, np.zeros(len(rows), np.int64), bases[rows]):
             self.correct_reads(block, block.qualities[rows[reads.rows]], reads)
 

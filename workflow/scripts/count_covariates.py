@@ -39,17 +39,17 @@ def count_file(stream: BinaryIO, reference: Reference) -> dict[str, Counts]:
     contigs = list(header.contigs)
     for block in read_ahead(read_blocks(stream)):
         groups = read_groups_of(block, places)
+        chosen = choose_reads(block, groups)  # a read without qualities is left out even where it has original ones
         restore_original_qualities(block)
-        for reads, codes in matched(block, groups, contigs, reference):
+        for reads, codes in matched(block, groups, chosen, contigs, reference):
             count_reads(reads, codes, by_group[reads.group])
     return counts
 
 
 def matched(
-    block: Block, groups: np.ndarray, contigs: list[str], reference: Reference
+    block: Block, groups: np.ndarray, chosen: np.ndarray, contigs: list[str], reference: Reference
 ) -> Iterator[tuple[Reads, np.ndarray]]:
-    """Yield reads and the codes of the reference under them, both of one shape."""
-    chosen = choose_reads(block, groups)
+    """Yield the chosen reads and the codes of the reference under them, both of one shape."""
     if not len(chosen):
         return
     aligned = align_reads(block, chosen)
