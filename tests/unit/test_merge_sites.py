@@ -15,8 +15,8 @@ def run(folder: Path, texts: tuple[str | bytes, ...], first: str = "") -> subpro
     (folder / "fai").write_text("b\t1000\t0\t1\t1\na\t500\t0\t1\t1\n")
     names = []
     for number, text in enumerate(texts):
-        (folder / f"f{number}").write_bytes(text.encode() if isinstance(text, str) else text)
-        names.append(f"f{number}=my/{number}.vcf")
+        (folder / f"build=38 {number}").write_bytes(text.encode() if isinstance(text, str) else text)
+        names.append(f"'build=38 {number}' 'my/a=b {number}.vcf'")
     script = (
         f"source '{SCRIPTS}/sample_step.sh'; source '{SCRIPTS}/merge_sites.sh'; mkdir -p s; {first}\n"
         f'problem=$(merge_sites fai out.vcf.gz s {" ".join(names)}); echo "$problem"'
@@ -54,7 +54,7 @@ def test_sites_of_all_files_come_in_the_genome_s_order_once_each_whatever_form_t
 def test_contigs_that_the_genome_lacks_are_left_out_and_counted(tmp_path):
     _, sites, said = merge(tmp_path, HEAD + site("a", 7) + site("c", 8) + site("d", 9))
     assert sites == ["a:7:A:G:."]
-    assert "1 sites of my/0.vcf, 2 left out" in said
+    assert "1 sites of my/a=b 0.vcf, 2 left out" in said
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_contigs_that_the_genome_lacks_are_left_out_and_counted(tmp_path):
 )
 def test_a_file_that_does_not_fit_is_named_with_what_to_do(tmp_path, text, problem):
     found, _, _ = merge(tmp_path, HEAD + site("a", 1), text)
-    assert found.startswith(f"my/1.vcf {problem}")
+    assert found.startswith(f"my/a=b 1.vcf {problem}")
 
 
 @pytest.mark.parametrize("tool", ["sort", "cut", "bgzip", "tabix", "gzip", "awk"])

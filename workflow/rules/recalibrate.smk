@@ -40,7 +40,7 @@ rule merge_known_sites:
 
         files=({input.sites:q}) names=({params.named:q}) pairs=()
         for place in "${{!files[@]}}"; do
-            pairs+=("${{files[place]}}=${{names[place]}}")
+            pairs+=("${{files[place]}}" "${{names[place]}}")
         done
         problem=$(merge_sites {input.contigs:q} {output:q}/known_sites.vcf.gz "$scratch" "${{pairs[@]}}")
         [ -z "$problem" ] || fail_sample "merge_known_sites: $problem" {output:q}

@@ -1,14 +1,15 @@
 # shellcheck shell=bash
 # Sourced by the rule that makes one table of an organism's known variants; sample_step.sh has `unpacked`.
 
-# merge_sites FAI OUTPUT SCRATCH FILE=NAME...: the sites of all VCF files on the contigs of FAI, in its order, once each, as
-# a bgzip VCF with its index. Prints what is wrong with a file, by the name that the user gave it, and stops there.
+# merge_sites FAI OUTPUT SCRATCH [FILE NAME]...: the sites of all VCF files on the contigs of FAI, in its order, once each,
+# as a bgzip VCF with its index. Prints what is wrong with a file, by the name that the user gave it, and stops there.
 merge_sites() {
-    local fai=$1 output=$2 scratch=$3 file problem
+    local fai=$1 output=$2 scratch=$3 problem
     shift 3
-    for file in "$@"; do
-        problem=$(sites_of "$fai" "$scratch/sites" "${file%%=*}" "${file#*=}")
+    while [ $# -gt 0 ]; do
+        problem=$(sites_of "$fai" "$scratch/sites" "$1" "$2")
         [ -z "$problem" ] || { echo "$problem" && return; }
+        shift 2
     done
     {
         echo '##fileformat=VCFv4.2'

@@ -68,7 +68,7 @@ unpacked() {
     if [ "$start" = $'\x1f\x8b' ]; then
         gzip -cd "$1" | awk 1
     else
-        awk 1 "$1"
+        awk 1 <"$1"
     fi
 }
 
