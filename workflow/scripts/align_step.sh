@@ -62,24 +62,33 @@ contig_problem() {
         }' "$2" "$1"
 }
 
-# read_group_problem HEADER SAMPLE NAME: prints what is wrong with the read groups of an aligned file
+# read_group_problem HEADER SAMPLE NAME: prints what is wrong with the read groups of an aligned file. Where qualities are
+# recalibrated, a read group goes by its platform unit, or ID, in tables with blanks between columns.
 read_group_problem() {
     awk -F '\t' -v sample="$2" -v name="$3" '
         $1 == "@RG" {
             found++
             group = who = ""
+            named = 0
             for (field = 2; field <= NF; field++) {
                 if ($field ~ /^ID:/) group = substr($field, 4)
                 if ($field ~ /^SM:/) who = substr($field, 4)
+                if ($field ~ /^PU:/) { named = 1; unit = substr($field, 4) }
             }
+            if (!named) unit = group
             if (who == "") problem = "does not say whose the read group " group " is (SM)"
             else if (who != sample) problem = "is of the sample " who " (read group " group ", SM), not of " sample
+            else if (unit !~ /^[^ ]+$/) {
+                problem = "has the platform unit \047" unit "\047 (read group " group ", PU)"
+                remedy = ", and tables of qualities take none with blanks; write a PU without: samtools reheader"
+            }
             if (problem) exit
         }
         END {
             if (!found) problem = "has no read groups"
-            if (problem)
-                print name " " problem "; correct the sample in the table, or the file: samtools addreplacerg -r ID:1 -r SM:" sample
+            if (!remedy)
+                remedy = "; correct the sample in the table, or the file: samtools addreplacerg -r ID:1 -r SM:" sample
+            if (problem) print name " " problem remedy
         }' "$1"
 }
 
