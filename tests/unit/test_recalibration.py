@@ -21,6 +21,8 @@ from hypothesis import strategies as st
 from tests.toy.make_odd_alignments import CONTIGS, READ_GROUPS, write_odd_alignments
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
+COUNTING = ("--reference", "genome.fa", "--known", "sites.vcf.gz")
+ORIGINAL = "--use-original-qualities"
 STATIC = {"all": [], "few": ["10", "20", "30"], "one": ["20"]}
 
 
@@ -36,7 +38,7 @@ def ours(script: str, *options: object, folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def odd(tmp_path_factory):
-    """A folder with odd alignments, sorted, and our report of them."""
+    """A folder with odd alignments, sorted, and our report of their original qualities."""
     folder = tmp_path_factory.mktemp("odd")
     write_odd_alignments(folder, number=2000, seed=5)
     run("samtools", "faidx", "genome.fa", folder=folder)
@@ -44,8 +46,7 @@ def odd(tmp_path_factory):
     run("bgzip", "sites.vcf", folder=folder)
     run("tabix", "-p", "vcf", "sites.vcf.gz", folder=folder)
     run("samtools", "sort", "--write-index", "-o", "reads.bam##idx##reads.bam.bai", "reads.sam", folder=folder)
-    options = ["--reference", "genome.fa", "--known", "sites.vcf.gz", "--table", "ours.table"]
-    ours("count_covariates.py", *options, folder=folder)
+    ours("count_covariates.py", *COUNTING, "--table", "ours.table", ORIGINAL, folder=folder)
     return folder
 
 
@@ -57,21 +58,33 @@ def gatk(tool: str, *options: object, folder: Path) -> None:
     if shutil.which("gatk") is None and not os.environ.get("CI"):
         pytest.skip("GATK is not installed (./setup.sh test)")
     java = "-Xmx1g -XX:+UseSerialGC -XX:TieredStopAtLevel=1"
-    run("gatk", "--java-options", java, tool, "-I", "reads.bam", "--use-original-qualities", *options, folder=folder)
+    run("gatk", "--java-options", java, tool, "-I", "reads.bam", *options, folder=folder)
 
 
-def test_the_report_is_that_of_gatk_byte_for_byte(odd):
-    options = ["-R", "genome.fa", "--known-sites", "sites.vcf.gz", "-O", "gatk.table"]
-    gatk("BaseRecalibrator", *options, folder=odd)
+@pytest.mark.parametrize("qualities", [[ORIGINAL], []])
+def test_the_report_is_that_of_gatk_byte_for_byte(odd, qualities):
+    gatk(
+        "BaseRecalibrator",
+        "-R",
+        "genome.fa",
+        "--known-sites",
+        "sites.vcf.gz",
+        "-O",
+        "gatk.table",
+        *qualities,
+        folder=odd,
+    )
+    ours("count_covariates.py", *COUNTING, "--table", "again.table", *qualities, folder=odd)
 
-    assert (odd / "ours.table").read_text() == (odd / "gatk.table").read_text()
-    assert (odd / "ours.table").read_text().count("\n") > 5000
+    assert (odd / "again.table").read_text() == (odd / "gatk.table").read_text()
+    assert (odd / "again.table").read_text().count("\n") > 5000
+    assert ((odd / "again.table").read_text() == (odd / "ours.table").read_text()) == bool(qualities)
 
 
 @pytest.mark.parametrize("static", STATIC)
 def test_corrected_qualities_are_those_of_gatk_and_nothing_else_is_changed(odd, static):
     levels = [word for level in STATIC[static] for word in ("--static-quantized-quals", level)]
-    gatk("ApplyBQSR", "-bqsr", "ours.table", "-O", f"gatk.{static}.bam", *levels, folder=odd)
+    gatk("ApplyBQSR", "-bqsr", "ours.table", "-O", f"gatk.{static}.bam", ORIGINAL, *levels, folder=odd)
     few = ["--static", *STATIC[static]] if STATIC[static] else []
     files = ["--table", "ours.table", "--output", f"{static}.bam", "--md5", f"{static}.md5"]
     ours("apply_recalibration.py", *few, *files, folder=odd)
@@ -89,7 +102,9 @@ def test_corrected_qualities_are_those_of_gatk_and_nothing_else_is_changed(odd, 
 def test_reads_without_qualities_get_none(odd):
     ours("apply_recalibration.py", "--table", "ours.table", "--output", "none.bam", "--md5", "none.md5", folder=odd)
 
-    without = {record[0] for record in records(odd / "reads.bam") if record[10] == "*" and "OQ:Z:" not in "".join(record)}
+    without = {
+        record[0] for record in records(odd / "reads.bam") if record[10] == "*" and "OQ:Z:" not in "".join(record)
+    }
     assert len(without) > 50
     assert {record[0] for record in records(odd / "none.bam") if record[10] == "*"} == without
 

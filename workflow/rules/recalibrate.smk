@@ -68,6 +68,7 @@ rule learn_qualities:
         mem_mb=lambda wildcards, input, attempt: attempt * in_steps(2000 + 2 * megabytes(input) / 100),
     params:
         engine=config["align"]["recalibration"],
+        qualities="--use-original-qualities",
     shell:
         r"""
         exec &>{log:q}
@@ -82,13 +83,14 @@ rule learn_qualities:
                 --reference {input.fasta:q} \
                 --known-sites {input.sites:q}/known_sites.vcf.gz \
                 --input "$bam" \
-                --use-original-qualities \
+                {params.qualities} \
                 --output "$table"
         else
             python "$FISHLADDER/workflow/scripts/count_covariates.py" \
                 --reference {input.fasta:q} \
                 --known {input.sites:q}/known_sites.vcf.gz \
                 --bam "$bam" \
+                {params.qualities} \
                 --table "$table"
         fi
         """
@@ -105,6 +107,9 @@ use rule learn_qualities as learn_qualities_again with:
         "<logs>/learn_qualities_again/{sample}.txt",
     benchmark:
         "<benchmarks>/learn_qualities_again/{sample}.tsv"
+    params:
+        engine=config["align"]["recalibration"],
+        qualities="",  # the original ones are still there, and would be counted a second time
 
 
 rule recalibrate:

@@ -1,6 +1,6 @@
 """Count the bases of an aligned sample and their mismatches, by what tells how far their qualities are off.
 
-    count_covariates.py --bam FILE --reference FASTA --known VCF --table REPORT
+    count_covariates.py --bam FILE --reference FASTA --known VCF --table REPORT [--use-original-qualities]
 
 Does what GATK's BaseRecalibrator does, and gives the same report.
 """
@@ -29,8 +29,9 @@ from _recalibration_report import write_gatk_report
 from _recalibration_table import Counts
 
 
-def count_file(stream: BinaryIO, reference: Reference) -> dict[str, Counts]:
-    """The counts of each read group of a BAM file sorted by coordinate, by platform unit (or ID)."""
+def count_file(stream: BinaryIO, reference: Reference, original: bool) -> dict[str, Counts]:
+    """The counts of each read group of a BAM file sorted by coordinate, by platform unit (or ID); of the original
+    qualities (OQ) where a read has these and they are wanted."""
     header = read_header(stream)
     units = header.platform_units
     counts = {unit: Counts() for unit in units.values()}
@@ -40,7 +41,8 @@ def count_file(stream: BinaryIO, reference: Reference) -> dict[str, Counts]:
     for block in read_ahead(read_blocks(stream)):
         groups = read_groups_of(block, places)
         chosen = choose_reads(block, groups)  # a read without qualities is left out even where it has original ones
-        restore_original_qualities(block)
+        if original:
+            restore_original_qualities(block)
         for reads, codes in matched(block, groups, chosen, contigs, reference):
             count_reads(reads, codes, by_group[reads.group])
     return counts
@@ -81,9 +83,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("--bam", "--reference", "--known", "--table"):
         parser.add_argument(name, type=Path, required=True)
+    parser.add_argument("--use-original-qualities", action="store_true")
     arguments = parser.parse_args()
+    reference = Reference(arguments.reference, read_sites(arguments.known))
     with open_bgzf(arguments.bam) as stream:
-        counts = count_file(stream, Reference(arguments.reference, read_sites(arguments.known)))
+        counts = count_file(stream, reference, arguments.use_original_qualities)
     write_gatk_report(arguments.table, counts)
 
 
