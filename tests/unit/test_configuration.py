@@ -20,7 +20,16 @@ def check(folder, text, typed=None):
 
 
 @pytest.mark.parametrize(
-    "text", ["{}", "trim: {}\n# nothing\n", "\ufeffindex:\r\n  kmers: [31]\r\n", '{"index": {"kmers": [31]}}']
+    "text",
+    [
+        "{}",
+        "trim: {}\n# nothing\n",
+        "\ufeffindex:\r\n  kmers: [31]\r\n",
+        '{"index": {"kmers": [31]}}',
+        "trim: {max_n: 0}",
+        "trim: {max_n: 50}",
+        "trim: {max_n: 0.1}",
+    ],
 )
 def test_takes_what_is_right(tmp_path, text):
     assert check(tmp_path, text) == []
@@ -54,6 +63,15 @@ def test_the_configuration_that_is_shipped_is_right():
         ("index:", "row 1, key index: it has no value; write keys below it (kmers, decoys), or remove the key"),
         ("index: 5", "row 1, key index: 5 is a whole number; write keys below it (kmers, decoys)"),
         ('trim: {enabled: "yes"}', 'row 1, key trim.enabled: "yes" is text; write true or false without quotes'),
+        ("trim: {max_n: -1}", "row 1, key trim.max_n: -1 is too small; write 0 or more"),
+        ("trim: {max_n: -0.1}", "row 1, key trim.max_n: -0.1 is too small; write 0 or more"),
+        ("trim: {max_n: .nan}", "row 1, key trim.max_n: NaN is too small; write 0 or more"),
+        ("trim: {max_n: 51}", "row 1, key trim.max_n: 51 is too large; write 50 or less"),
+        (
+            "trim: {max_n: 10%}",
+            'row 1, key trim.max_n: "10%" is text; write a number (how many unknown bases (N) a read',
+        ),
+        ("trim: {max_n: true}", "row 1, key trim.max_n: true is true or false; write a number (how many"),
         ("quant: {long_reads_over: 0}", "row 1, key quant.long_reads_over: 0 is too small; write 1 or more"),
         ("ensembl: {rest: ftp://x}", 'row 1, key ensembl.rest: "ftp://x" is not allowed; write it as in https://rest'),
         ("hla: {version: 3.33}", "row 1, key hla.version: 3.33 is a number with a point; write text: put it in quotes"),

@@ -121,6 +121,15 @@ def test_a_number_is_read_from_the_reports_of_check_reads_fastp_and_salmon(tmp_p
     assert bash("number total_reads x.json; number mean_read_length x.json", tmp_path).stdout == "20\n75.25\n"
 
 
+@pytest.mark.parametrize(
+    ("max_n", "mean", "limit"),
+    [("5", "151", 5), ("0", "151", 0), ("1", "151", 1), ("0.1", "151", 15), ("0.29", "100", 29), ("0.5", "151", 50)],
+)
+def test_unknown_bases_are_limited_by_number_or_by_their_share_of_a_read(tmp_path, max_n, mean, limit):
+    (tmp_path / "reads.json").write_text(f'{{"reads": 2, "mean_read_length": {mean}}}')
+    assert bash(f"n_limit {max_n} reads.json", tmp_path).stdout == f"{limit}\n"
+
+
 def test_lanes_of_single_ends_follow_each_other(lanes, tmp_path):
     assert bash("stream_reads a1 b2 --", tmp_path).stdout == lanes["a1"] + lanes["b2"]
 

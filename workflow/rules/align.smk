@@ -108,14 +108,14 @@ rule trim_lane:
         trap 'rm -rf "$scratch"' EXIT
 
         options=(--in1 "$(as_fastp_wants {input.fq1:q} "$scratch/R1")" --out1 {output.trimmed:q}/R1.fastq.gz)
-        fq2=({input.fq2:q}) adapters=({input.adapters:q})
+        fq2=({input.fq2:q}) adapters=({input.adapters:q}) max_n=$(n_limit {params.max_n} {input.reads:q}/reads.json)
         if [ "${{#fq2[@]}}" -gt 0 ]; then
             options+=(--in2 "$(as_fastp_wants "${{fq2[0]}}" "$scratch/R2")" --out2 {output.trimmed:q}/R2.fastq.gz)
         fi
         fastp \
             "${{options[@]}}" \
             ${{adapters:+--adapter_fasta "${{adapters[0]}}"}} \
-            --n_base_limit {params.max_n} \
+            --n_base_limit "$max_n" \
             --dont_eval_duplication \
             --compression 1 \
             --thread {threads} \

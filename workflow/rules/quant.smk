@@ -58,8 +58,8 @@ rule trim_reads:
         stop_if_failed {input.reads:q} -- {output:q}
         mkdir -p {output:q}
 
-        fq2=({input.fq2:q}) adapters=({input.adapters:q})
-        options=(${{adapters:+--adapter_fasta "${{adapters[0]}}"}} --n_base_limit {params.max_n})
+        fq2=({input.fq2:q}) adapters=({input.adapters:q}) max_n=$(n_limit {params.max_n} {input.reads:q}/reads.json)
+        options=(${{adapters:+--adapter_fasta "${{adapters[0]}}"}} --n_base_limit "$max_n")
         if [ "${{#fq2[@]}}" -gt 0 ]; then
             options+=(--interleaved_in --out2 {output.trimmed:q}/R2.fastq.gz)
         elif [ "${{#adapters[@]}}" = 0 ]; then

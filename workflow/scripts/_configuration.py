@@ -150,10 +150,14 @@ def value_problem(value: object, rule: dict) -> str | None:
     wanted, name = TYPES[rule["type"]]
     about = rule.get("description") or ", ".join(rule.get("properties", ()))
     about = f" ({about})" if about else ""
+    found = kind(value)
+    right = found == name
+    if wanted is float:
+        right, name = right or found == TYPES["integer"][1], "a number"
     if value is None:
         return f"it has no value; write {name}{about}, or remove the key"
-    if kind(value) != name:
-        return f"{show(value)} is {kind(value)}; {type_remedy(value, wanted, name)}{about}"
+    if not right:
+        return f"{show(value)} is {found}; {type_remedy(value, wanted, name)}{about}"
     if "enum" in rule and value not in rule["enum"]:
         known = (
             nearest(value, rule["enum"]) if isinstance(value, str) else f"known: {', '.join(map(str, rule['enum']))}"
@@ -161,7 +165,7 @@ def value_problem(value: object, rule: dict) -> str | None:
         return f"{show(value)} is not allowed; {known}{about}"
     if "pattern" in rule and not re.search(rule["pattern"], value):
         return f"{show(value)} is not allowed; write it as in {rule.get('examples', [rule.get('default')])[0]}{about}"
-    if "minimum" in rule and value < rule["minimum"]:
+    if "minimum" in rule and not value >= rule["minimum"]:  # not a number (.nan) is not less, either
         return f"{show(value)} is too small; write {rule['minimum']} or more"
     if "maximum" in rule and value > rule["maximum"]:
         return f"{show(value)} is too large; write {rule['maximum']} or less"

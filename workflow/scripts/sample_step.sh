@@ -113,6 +113,13 @@ number() {
     sed -n "/\"$1\":/{s/.*\"$1\": *\([0-9.]*\).*/\1/p;q;}" "$2"
 }
 
+# n_limit MAX_N CHECKED: how many N a read may have: MAX_N, or below 1 this share of the mean length that CHECKED tells,
+# rounded down; at most 50, which is the most that fastp takes
+n_limit() {
+    awk -v max="$1" -v mean="$(number mean_read_length "$2")" '
+        BEGIN { limit = max < 1 ? max * mean + 1e-6 : max; print int(limit < 50 ? limit : 50) }'
+}
+
 # find_adapter FQ SCRATCH: the adapter of single-end reads, as fastp finds it in the first 100,000 of them, or nothing
 find_adapter() {
     head -n 400000 <(unpacked "$1") >"$2.fastq"
