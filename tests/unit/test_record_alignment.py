@@ -52,7 +52,7 @@ B\t0\t50\t0\t0\t0\t0
 
 @pytest.fixture
 def folders(tmp_path) -> dict[str, Path]:
-    made = {name: tmp_path / name for name in ("duplicates", "metrics", "depth", "lane")}
+    made = {name: tmp_path / name for name in ("duplicates", "metrics", "depth", "lane", "fastp")}
     for folder in made.values():
         folder.mkdir()
     (made["metrics"] / "s.alignment_metrics.txt").write_text(ALIGNED)
@@ -65,17 +65,19 @@ def folders(tmp_path) -> dict[str, Path]:
         "I\t1\t1.00\ntotal\t30\t0.00\ntotal\t10\t0.25\ntotal\t1\t0.99\n"
     )
     (made["lane"] / "reads.json").write_text(json.dumps({"start": "2026-01-01", "success": True, "reads": 210}))
+    filtered = {"before_filtering": {"total_reads": 210}, "after_filtering": {"total_reads": 206}}
+    (made["fastp"] / "fastp.json").write_text(json.dumps({"summary": filtered}))
     return made
 
 
-def make(folders: dict[str, Path]) -> dict:
+def make(folders: dict[str, Path], trimmed: tuple[str, ...] = ("fastp",)) -> dict:
     sample = {"name": "s", "organism": "fly", "lanes": 1, "recalibrated": False}
-    return record(sample, [folders["lane"]], folders, [], LIMITS)
+    return record(sample, [folders["lane"]], [folders[name] for name in trimmed], folders, [], LIMITS)
 
 
 def test_the_record_has_the_measures_of_pairs_over_all_libraries(folders):
     made = make(folders)
-    assert (made["success"], made["reads"], made["reads_aligned_to"]) == (True, 210, 200)
+    assert (made["success"], made["reads"], made["reads_left_out"]) == (True, 210, 4)
     assert (made["mapped_percent"], made["mismatch_percent"], made["chimera_percent"]) == (95, 1, 2)
     assert (made["median_insert_size"], made["mean_depth"]) == (312, 5.25)
     assert made["duplicate_percent"] == 5  # 2 reads and 4 pairs of 10 reads and 95 pairs
@@ -85,6 +87,11 @@ def test_the_record_has_the_measures_of_pairs_over_all_libraries(folders):
     assert made["quality"] == "pass"
 
 
+def test_reads_that_fastp_left_out_are_told_over_all_lanes_where_reads_are_trimmed(folders):
+    assert make(folders, ("fastp", "fastp"))["reads_left_out"] == 8
+    assert make(folders, ())["reads_left_out"] is None
+
+
 def test_without_inserts_there_is_no_insert_size(folders):
     (folders["metrics"] / "s.insert_metrics.txt").unlink()
     assert make(folders)["median_insert_size"] is None
@@ -92,13 +99,14 @@ def test_without_inserts_there_is_no_insert_size(folders):
 
 def test_a_sample_that_failed_has_its_reason_and_no_measures(folders):
     (folders["depth"] / "failed.txt").write_text("mark_duplicates: none of 4 reads maps; a: b\n")
+    (folders["fastp"] / "fastp.json").unlink()
     made = make(folders)
     assert (made["success"], made["failed_step"], made["reason"]) == (
         False,
         "mark_duplicates",
         "none of 4 reads maps; a: b",
     )
-    assert made["quality"] is None
+    assert made["quality"] is made["reads_left_out"] is None
     assert "mapped_percent" not in made
 
 
@@ -112,5 +120,6 @@ def test_the_table_has_a_row_for_each_sample_also_for_one_that_failed(folders):
     rows = [dict(zip(header, cells, strict=True)) for cells in (first, second)]
     assert [row["status"] for row in rows] == ["passed", "failed"]
     assert rows[0]["covered_10x_percent"] == "25.0"
+    assert (rows[0]["reads"], rows[0]["reads_left_out"]) == ("210", "4")
     assert rows[0]["recalibrated"] == "no: the organism has no known_sites"
     assert (rows[1]["why"], rows[1]["mapped_percent"]) == ("it is cut", "")

@@ -76,7 +76,7 @@ use rule check_reads as check_lane with:
 
 
 rule trim_lane:
-    """Trim adapters and poor ends of a lane, and leave out reads with many unknown bases."""
+    """Trim adapters of a lane, and leave out reads that are poor (by fastp's defaults) or have many unknown bases."""
     input:
         unpack(reads_of_lane),
         reads="<results>/align/{sample}/lanes/{lane}/reads",

@@ -72,10 +72,13 @@ def final_bam(sample, end=""):
     return f"<results>/align/{sample}/{sample}.{state}.bam{end}"
 
 
-def checked_lanes(wildcards):
-    """What was found of the reads of each lane that came as reads."""
-    lanes = SAMPLES[wildcards.sample].lanes
-    return [f"<results>/align/{wildcards.sample}/lanes/{lane.name}/reads" for lane in lanes if lane.fq1]
+def of_lanes(step):
+    """Make the function that finds what a step left of each lane of a sample that came as reads."""
+    return lambda wildcards: [
+        f"<results>/align/{wildcards.sample}/lanes/{lane.name}/{step}"
+        for lane in SAMPLES[wildcards.sample].lanes
+        if lane.fq1
+    ]
 
 
 def alignment_benchmarks(wildcards):

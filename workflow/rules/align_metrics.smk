@@ -93,7 +93,8 @@ rule measure_depth:
 rule record_alignment:
     """Write down how a sample was aligned, how it ended, and how good it is."""
     input:
-        lanes=checked_lanes,
+        lanes=of_lanes("reads"),
+        trimmed=of_lanes("fastp") if TRIMMING else [],
         duplicates="<results>/align/{sample}/duplicates",
         metrics="<results>/align/{sample}/metrics",
         depth="<results>/align/{sample}/depth",

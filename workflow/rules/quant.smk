@@ -30,7 +30,8 @@ rule check_reads:
 
 
 rule trim_reads:
-    """Merge the lanes and trim adapters and poor ends, as a stream; single ends get their adapter from the first lane."""
+    """Merge the lanes, trim adapters and leave out poor reads, as a stream; single ends get their adapter from the first
+    lane."""
     input:
         unpack(reads_of),
         reads="<results>/quant/{sample}/reads",

@@ -19,7 +19,6 @@ def alignment_measures(metrics: Path, sample: str) -> dict:
     insert = metrics / f"{sample}.insert_metrics.txt"
     sizes = read_metrics(insert) if insert.exists() else []
     return {
-        "reads_aligned_to": int(row["TOTAL_READS"]),
         "mapped_percent": percent(number(row, "PCT_PF_READS_ALIGNED")),
         "mismatch_percent": percent(number(row, "PF_MISMATCH_RATE")),
         "chimera_percent": percent(number(row, "PCT_CHIMERAS")),
@@ -65,6 +64,15 @@ def depth_measures(depth: Path, sample: str) -> dict:
     return {"mean_depth": float(total[3]), "covered_percent": {str(deep): share for deep, share in covered.items()}}
 
 
+def left_out(trimmed: list[Path]) -> int | None:
+    """How many reads fastp left out of all lanes; None where it did not come to that."""
+    reports = [folder / "fastp.json" for folder in trimmed]
+    if not reports or not all(report.exists() for report in reports):
+        return None
+    told = [json.loads(report.read_text())["summary"] for report in reports]
+    return sum(one["before_filtering"]["total_reads"] - one["after_filtering"]["total_reads"] for one in told)
+
+
 def percent(share: float | None) -> float | None:
     return None if share is None else round(100 * share, 4)
 
@@ -89,9 +97,15 @@ def grade(measures: Mapping, warn: Mapping[str, int], fail: Mapping[str, int]) -
 
 
 def record(
-    sample: dict, lanes: list[Path], folders: Mapping[str, Path], benchmarks: list[Path], limits: Mapping
+    sample: dict,
+    lanes: list[Path],
+    trimmed: list[Path],
+    folders: Mapping[str, Path],
+    benchmarks: list[Path],
+    limits: Mapping,
 ) -> dict:
-    """Put together the record. `lanes`: what check_lane found; `folders`: duplicates, metrics, depth."""
+    """Put together the record. `lanes`: what check_lane found; `trimmed`: fastp's report of each lane; `folders`:
+    duplicates, metrics, depth."""
     name = sample["name"]
     reason = why_failed(folders["depth"])
     checked = [json.loads((lane / "reads.json").read_text()) for lane in lanes]
@@ -106,6 +120,7 @@ def record(
         **common_record(name, sample["organism"], "align", reason, start, benchmarks),
         "lanes": sample["lanes"],
         "reads": sum(one["reads"] for one in checked) if checked and all("reads" in one for one in checked) else None,
+        "reads_left_out": left_out(trimmed),
         "recalibrated": sample["recalibrated"],
         "quality": quality,
         "quality_reasons": why,
@@ -118,6 +133,7 @@ if __name__ == "__main__":
     made = record(
         snakemake.params.sample,
         [Path(path) for path in snakemake.input.lanes],
+        [Path(path) for path in snakemake.input.trimmed],
         {name: Path(snakemake.input[name]) for name in ("duplicates", "metrics", "depth")},
         [Path(path) for path in snakemake.input.benchmarks],
         snakemake.params.limits,

@@ -14,6 +14,7 @@ COLUMNS = (
     "status",
     "quality",
     "reads",
+    "reads_left_out",
     "mapped_percent",
     "duplicate_percent",
     "optical_duplicate_percent",
