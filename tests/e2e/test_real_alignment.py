@@ -193,31 +193,39 @@ def rows(command: str) -> list[list[str]]:
     return [line.split("\t") for line in run("bash", "-c", f"set -o pipefail; {command}").splitlines()]
 
 
-def shown(bam: Path, fasta: Path) -> set[tuple[str, str]]:
-    """Where the truth has an SNV and nothing else, at least 10 reads lie, and two fifths of them show another base.
+def snvs(variants: str, fasta: Path) -> set[tuple[str, ...]]:
+    """Contig, place and both alleles of each SNV that a command writes, each allele by itself in its shortest form."""
+    apart = f"bcftools norm -m- -f '{fasta}' -Ou | bcftools view -Ou -v snps"
+    return set(map(tuple, rows(f"{variants} | {apart} | bcftools query -f '%CHROM\\t%POS\\t%REF\\t%ALT\\n'")))
 
-    Of 12 reads at a heterozygous place, 2 to 4 may show the other base by chance, and bcftools may call nothing.
-    """
-    sites = f"bcftools view -Ou -V indels,mnps,other '{SIMULATED}/truth.vcf.gz' | bcftools query -f '%CHROM\\t%POS\\n'"
-    depths = "bcftools query -f '%CHROM\\t%POS[\\t%AD]\\n'"
-    pileup = f"bcftools mpileup -a AD -f '{fasta}' -T <({sites}) -Ou '{bam}' | {depths}"
+
+def shown(true: set[tuple[str, ...]], bam: Path, fasta: Path) -> set[tuple[str, ...]]:
+    """Those at which 10 reads or more lie and two fifths of them show the other base."""
+    places = f"bcftools query -f '%CHROM\\t%POS\\n' '{SIMULATED}/truth.vcf.gz'"
+    depths = "bcftools query -f '%CHROM\\t%POS\\t%REF\\t%ALT[\\t%AD]\\n'"
     found = set()
-    for contig, position, counts in rows(pileup):
-        of_reference, *others = map(int, counts.split(","))
-        if of_reference + sum(others) >= 10 and 5 * sum(others) >= 2 * (of_reference + sum(others)):
-            found.add((contig, position))
-    return found
+    for *place, alleles, counts in rows(f"bcftools mpileup -a AD -f '{fasta}' -T <({places}) -Ou '{bam}' | {depths}"):
+        reads = list(map(int, counts.split(",")))
+        if sum(reads) >= 10:
+            others = zip(alleles.split(","), reads[1:], strict=True)
+            found |= {(*place, allele) for allele, number in others if 5 * number >= 2 * sum(reads)}
+    return found & true
 
 
 def test_every_variant_that_the_reads_show_is_called_and_no_false_one(job):
-    """SNVs of the simulation's truth, by bcftools with its defaults, but for those beside a true indel."""
+    """SNVs of the simulation's truth, by bcftools with its defaults.
+
+    Of 1,470 at depth >= 10 it misses 12, all heterozygous ones of which 1 to 4 of 12 to 18 reads happen to show the
+    other base: so all are asked for that two fifths of the reads show. It calls 2 false ones, both within 2 bases of a
+    true indel. The records are those of GATK's chain, one by one, so the calls from them are, too.
+    """
     bam, fasta = job.file("donorA", "donorA.recal.bam"), job.fasta("donorA")
+    # Alleles that the panel has and the donor lacks are left out (-a).
+    true = snvs(f"bcftools view -a -Ou '{SIMULATED}/truth.vcf.gz'", fasta)
+    called = snvs(f"bcftools mpileup -f '{fasta}' -Ou '{bam}' | bcftools call -mv -Ou", fasta)
+    wanted = shown(true, bam, fasta)
+    assert len(wanted) > 1200
+    assert wanted - called == set()
     indels = rows(f"bcftools view -H -v indels '{SIMULATED}/truth.vcf.gz'")
-    beside = {(contig, str(int(position) + by)) for contig, position, *_ in indels for by in range(-20, 21)}
-    calling = f"bcftools mpileup -f '{fasta}' '{bam}' | bcftools call -mv -Ou | bcftools view -H -v snps"
-    called = {(contig, position): float(quality) for contig, position, _, _, _, quality, *_ in rows(calling)}
-    true = shown(bam, fasta) - beside
-    assert len(true) > 1000
-    assert true - called.keys() == set()
-    every = {(contig, position) for contig, position, *_ in rows(f"bcftools view -H '{SIMULATED}/truth.vcf.gz'")}
-    assert {place for place, quality in called.items() if quality >= 20} - every - beside == set()
+    beside = {(contig, str(int(position) + by)) for contig, position, *_ in indels for by in range(-2, 3)}
+    assert {variant for variant in called - true if variant[:2] not in beside} == set()
