@@ -35,7 +35,6 @@ class Data:
 
     directory: Path
     lanes: Sequence[tuple[Path, Path]]
-    bases: int
 
     @property
     def genome(self) -> Path:
@@ -62,14 +61,14 @@ def simulated(directory: Path, pairs: int) -> Data:
     simulate(directory, pairs, genome_size=4_900_000, seed=1)
     subprocess.run(["bgzip", directory / "known.vcf"], check=True)
     reads = [[directory / f"donor_FCX1_L{lane}_{mate}.fastq.gz" for mate in (1, 2)] for lane in (1, 2)]
-    return Data(directory, [tuple(lane) for lane in reads], bases=150)
+    return Data(directory, [tuple(lane) for lane in reads])
 
 
 def real(directory: Path) -> Data:
     for name in ("genome.fa", "known.vcf.gz"):
         shutil.copyfile(REAL / name, directory / name)
     reads = [[REAL / f"donorA_FC1_L{lane}_{mate}.fastq.gz" for mate in (1, 2)] for lane in (1, 2)]
-    return Data(directory, [tuple(lane) for lane in reads], bases=150)
+    return Data(directory, [tuple(lane) for lane in reads])
 
 
 def lay_out(directory: Path, data: Data) -> None:
@@ -77,7 +76,7 @@ def lay_out(directory: Path, data: Data) -> None:
     (directory / "config").mkdir(parents=True)
     settings = {
         "align": {"static_quantized_quals": [10, 20, 30], "optical_distance": 2500},
-        "trim": {"max_n": data.bases // 10},
+        "trim": {"max_n": 0.1},
     }
     (directory / "config" / "config.yaml").write_text(json.dumps(settings))
     (directory / "config" / "organisms.tsv").write_text(
