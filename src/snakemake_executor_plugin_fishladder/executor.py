@@ -309,10 +309,10 @@ class Executor(RemoteExecutor):
         return failures.log_lines(self.clients, self.settings.log_group, outcome)
 
     def end_stuck(self, infos: dict[Flight, SubmittedJobInfo], landed: set[Flight]) -> None:
-        """End submissions of which nothing has started, as nothing else has, for longer than the limit."""
+        """End submissions of which nothing has started, nor anything else in their queue, for longer than the limit."""
         limit = self.settings.runnable_limit * 60
         for batch in {flight.batch for flight in infos if flight not in landed}:
-            idle = min(time.monotonic() - self.poller.last_start, time.time() - batch.submitted)
+            idle = min(self.poller.idle(batch.needs.queue), time.time() - batch.submitted)
             if limit and idle > limit and WAITING & batch.summary.keys():
                 detail = self.poller.describe([str(batch.job_id)]).get(str(batch.job_id), {})
                 try:

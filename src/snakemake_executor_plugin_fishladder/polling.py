@@ -37,7 +37,8 @@ class Pace:
 class Poller:
     def __init__(self, clients: Mapping[str, Any], ledger: Ledger) -> None:
         self.clients, self.ledger = clients, ledger
-        self.last_start = time.monotonic()
+        self.began = time.monotonic()
+        self.last_busy: dict[str, float] = {}  # when jobs of a queue last started, ran or ended
         self.changed = False
 
     def describe(self, ids: Iterable[str]) -> dict[str, Mapping[str, Any]]:
@@ -85,9 +86,13 @@ class Poller:
         """Keep what a submission's jobs are doing; return whether that is news."""
         news = counts != batch.summary
         if any(counts.get(status) for status in BUSY) or any(counts.get(s) != batch.summary.get(s) for s in ENDED):
-            self.last_start = time.monotonic()
+            self.last_busy[batch.needs.queue] = time.monotonic()
         batch.summary, self.changed = counts, self.changed or news
         return news
+
+    def idle(self, queue: str) -> float:
+        """For how many seconds no job of a queue has started, run or ended. What waits may wait for those that run."""
+        return time.monotonic() - self.last_busy.get(queue, self.began)
 
     def whole(self, batch: Batch, members: list[Flight], detail: Mapping[str, Any]) -> Iterator[tuple[Flight, Outcome]]:
         """A submission has ended alike for all its jobs."""

@@ -303,6 +303,16 @@ def test_job_that_never_starts_says_why(batch_server, tmp_path):
     assert batch_server.active() == []
 
 
+def test_job_in_a_dead_queue_is_told_while_another_queue_works(batch_server, tmp_path):
+    batch_server.dead.add(batch_server.queue("dead"))
+    queues = "resources: batch_queue=lambda wildcards: 'dead' if wildcards.i == '1' else 'work'"
+    python = stub_job.prepare(tmp_path, 2, seconds=20, more=queues)
+    code, said = driver.run(tmp_path, "--keep-going", "--fishladder-runnable-limit", "0.03", python=python)
+    assert code != 0
+    assert stub_job.lost(tmp_path, 2) == [1]
+    assert said.index("queue dead and its compute environments are") < said.index("Finished jobid")
+
+
 def test_job_that_waits_in_a_queue_that_was_deleted_says_so(batch_server, tmp_path):
     batch_server.hold.set()
     python = stub_job.prepare(tmp_path, 2)
