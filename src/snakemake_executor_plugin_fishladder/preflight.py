@@ -104,7 +104,7 @@ class Checks:
         shapes, _ = self.capacity.of(self.settings.queue)
         if shapes:
             most = max(shapes)
-            told = f"{len(shapes)} types, the largest {most.name}: {most.vcpus} vCPUs, {most.memory_mb} MB"
+            told = f"{len(shapes)} types, the largest {most.name}: {most.vcpus} vCPUs, {most.memory_mb} MB for jobs"
             yield Line("instances", True, told)
         else:
             why = self.capacity.unknown.get(self.settings.queue, "its compute environments name no types")

@@ -10,7 +10,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
 
-from snakemake_executor_plugin_fishladder.capacity import AGENT_MB
+from snakemake_executor_plugin_fishladder.capacity import offered_mb
 from snakemake_executor_plugin_fishladder.manifest import ENVIRONMENT_NAME, Reference, unpack
 from tests.aws import driver, stub_job
 from tests.aws.batch_server import ANSWER_LOST, BROKEN, EXPIRED, HOST_GONE, NOTHING_LISTED, THROTTLED, Fault, Trouble
@@ -278,7 +278,7 @@ def test_out_of_memory_on_the_largest_instance_is_not_tried_again(batch_server, 
     assert code != 0
     assert "on the largest instance of its queue, so it is not tried again" in said.replace("\n", " ")
     rows = list(csv.DictReader((tmp_path / "fishladder-trace.tsv").open(), delimiter="\t"))
-    most = 16 * 1024 - AGENT_MB  # a c5.2xlarge
+    most = offered_mb(16 * 1024)  # a c5.2xlarge
     assert [(int(row["memory_asked_mb"]), row["outcome"]) for row in rows] == [(10_000, "oom"), (most, "oom-largest")]
 
 
