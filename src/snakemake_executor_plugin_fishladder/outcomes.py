@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .states import DISK, NO_RUNTIME, UNREACHABLE, VOID, End
+from .states import NO_RUNTIME, UNREACHABLE, VOID, End
 
 SUCCESS = "success"
 # Which kinds Snakemake's own --retries may repeat. Batch itself has repeated "host" before it comes to this.
@@ -65,7 +65,7 @@ def classify(detail: Mapping[str, Any], end: End | None = None) -> str:
     code = container.get("exitCode")
     if why.startswith("Host EC2"):
         return "host"
-    if words.startswith("OutOfMemory") or (end is not None and end.oom and end.code):
+    if words.startswith("OutOfMemory") or (end is not None and end.cause == "oom"):
         return "oom"
     if words.startswith("CannotPull") or "CannotPullContainer" in why:
         said = (words + why).lower()
@@ -77,7 +77,7 @@ def classify(detail: Mapping[str, Any], end: End | None = None) -> str:
     if end is None and code in OWN_CODES:
         return OWN_CODES[code]
     if end is not None and end.code:
-        return "disk" if end.code == DISK else "oom" if end.code == 137 else "user"
+        return end.cause or ("oom" if end.code == 137 else "user")
     if code == 137 and (not why or why.startswith("Essential container")):
         return "oom"
     if (code is None or code in (137, 143)) and why and not why.startswith("Essential container"):

@@ -19,7 +19,7 @@ from snakemake_executor_plugin_fishladder.manifest import Reference, common_ends
 from snakemake_executor_plugin_fishladder.needs import Needs
 from snakemake_executor_plugin_fishladder.outcomes import ADVICE, classify, grown, outcome
 from snakemake_executor_plugin_fishladder.registry import Batch, Flight, Registry, ids_to_end
-from snakemake_executor_plugin_fishladder.states import DISK, End
+from snakemake_executor_plugin_fishladder.states import End
 
 ROWS = st.lists(st.fixed_dictionaries({"args": st.text(max_size=60)}), min_size=1, max_size=50)
 
@@ -56,7 +56,7 @@ ENDS = st.builds(
     index=st.integers(0, 9999),
     attempt=st.integers(1, 10),
     code=st.integers(0, 255),
-    oom=st.booleans(),
+    cause=st.sampled_from(["", "oom", "disk"]),
     start=st.integers(0, 2**33),
     stop=st.integers(0, 2**33),
     peak_mb=st.integers(0, 10**7),
@@ -89,8 +89,8 @@ def detail(status: str = "FAILED", why: str = "Essential container in task exite
     return {"jobId": "j", "status": status, "statusReason": why, "container": {"exitCode": code, "reason": reason}}
 
 
-def end(code: int, oom: bool = False) -> End:
-    return End(0, 1, code, oom, 1, 2, 3)
+def end(code: int, cause: str = "") -> End:
+    return End(0, 1, code, cause, 1, 2, 3)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def end(code: int, oom: bool = False) -> End:
         (detail(why="Host EC2 (instance i-1) terminated."), None, "host"),
         (detail(code=137, reason="OutOfMemoryError: Container killed due to memory usage"), None, "oom"),
         (detail(code=137), None, "oom"),
-        (detail(code=1), end(1, oom=True), "oom"),
+        (detail(code=1), end(1, "oom"), "oom"),
         (detail(code=137), end(137), "oom"),
         (detail(why="Task failed to start", reason="CannotPullContainerError: manifest unknown"), None, "image"),
         (detail(why="Task failed to start", reason="CannotPullContainerError: toomanyrequests"), None, "pull"),
@@ -114,7 +114,8 @@ def end(code: int, oom: bool = False) -> End:
         (detail(code=97), end(97), "user"),
         (detail(code=96), None, "void"),
         (detail(code=94), None, "access"),
-        (detail(code=DISK), end(DISK), "disk"),
+        (detail(code=1), end(1, "disk"), "disk"),
+        (detail(code=95), end(95), "user"),
         (detail(), None, "unknown"),
     ],
 )
