@@ -9,7 +9,9 @@ from typing import Any
 
 from .ledger import token
 
-SECRET = re.compile(r"SECRET|TOKEN|PASSWORD|PASSWD|CREDENTIAL|ACCESS_KEY|API_?KEY|PRIVATE", re.IGNORECASE)
+# A name that contains one of these looks secret. Some that are not do too: better told of than given away.
+SECRET_WORDS = ("SECRET", "TOKEN", "PASS", "PWD", "KEY", "CRED", "PRIVATE", "AUTH")
+SECRET = re.compile("|".join(SECRET_WORDS), re.IGNORECASE)
 # Where jobs find AWS and the cache that runs share; nothing of it is secret.
 PLACES = ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "SNAKEMAKE_OUTPUT_CACHE")
 DEPLOY = "python -m snakemake --deploy-sources"

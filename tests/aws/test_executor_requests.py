@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from snakemake_executor_plugin_fishladder import capacity, submission
 from snakemake_executor_plugin_fishladder.clients import is_throttled, is_unclear
-from snakemake_executor_plugin_fishladder.commands import travelling, with_python
+from snakemake_executor_plugin_fishladder.commands import SECRET_WORDS, travelling, with_python
 from snakemake_executor_plugin_fishladder.ground import ground_of, state_prefix
 from snakemake_executor_plugin_fishladder.job_definitions import Definitions, Ground, definition, parse_volumes
 from snakemake_executor_plugin_fishladder.manifest import Reference
@@ -262,11 +262,22 @@ def test_refusals_tell_what_there_is():
     assert "m5.*" in capacity.patterns(["optimal"])
 
 
-def test_secrets_stay_at_home():
-    variables = {"HF_TOKEN": "x", "AWS_SECRET_ACCESS_KEY": "x", "SNAKEMAKE_STORAGE_S3_ACCESS_KEY": "x", "LANG": "C"}
-    kept, withheld = travelling(variables)
-    assert kept == {"LANG": "C"}
-    assert withheld == ["AWS_SECRET_ACCESS_KEY", "HF_TOKEN", "SNAKEMAKE_STORAGE_S3_ACCESS_KEY"]
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("HF_TOKEN", "AWS_SECRET_ACCESS_KEY", "SNAKEMAKE_STORAGE_S3_ACCESS_KEY", "NCBI_KEY", "SSH_KEY", "LICENSE_KEY"),
+        *("DB_PASS", "DB_PASSWORD", "MYSQL_PWD", "GPG_PASSPHRASE", "LAB_CREDENTIALS", "private_repo", "GITHUB_AUTH"),
+        *(f"LAB_{word}_1" for word in SECRET_WORDS),
+    ],
+)
+def test_secrets_stay_at_home(name):
+    assert travelling({name: "x", "LANG": "C", "REF_PATH": "/r"}) == ({"LANG": "C", "REF_PATH": "/r"}, [name])
+
+
+def test_documentation_says_which_names_look_secret():
+    page = (Path(__file__).parents[2] / "docs" / "executor.md").read_text()
+    *most, last = SECRET_WORDS
+    assert f"contains {', '.join(most)} or {last}" in " ".join(page.split())
 
 
 def test_settings_are_read_with_their_mistakes_told(monkeypatch):
