@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from .ledger import token
+from .ledger import digest
 
 # A name that contains one of these looks secret. Some that are not do too: better told of than given away.
 SECRET_WORDS = ("SECRET", "TOKEN", "PASS", "PWD", "KEY", "CRED", "PRIVATE", "AUTH")
@@ -35,14 +35,14 @@ def caching(job: Any, cached: list[str] | None) -> str:
     return f" --cache {' '.join(names)}" if cached == [] and names else ""
 
 
-def identity(job: Any, workdir: str) -> str:
+def job_key(job: Any, workdir: str) -> str:
     """Two jobs are the same where rule, files, parameters and code are, as Snakemake itself compares them.
 
     The command counts as it is written, and no parameter that is derived: filled in, they may hold memory and threads,
     which differ between the attempts of one job.
     """
     singles = sorted(job.jobs, key=lambda one: (one.rule.name, str(one.wildcards))) if job.is_group() else [job]
-    return token([[facts(one, workdir)] for one in singles])
+    return digest([[facts(one, workdir)] for one in singles])
 
 
 def facts(job: Any, workdir: str) -> list[Any]:

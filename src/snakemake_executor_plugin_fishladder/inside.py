@@ -108,7 +108,7 @@ class Job:
 
     def claim(self) -> str:
         """Claim the job; return the id of the Batch job that has it: our own, or that of a double."""
-        place = {"Bucket": self.reference.bucket, "Key": claim_key(self.header["prefix"], self.batch, self.index)}
+        place = {"Bucket": self.reference.bucket, "Key": claim_key(self.header["prefix"], self.submission, self.index)}
         for attempt in itertools.count(1):
             try:
                 self.s3.put_object(**place, Body=self.job_id.encode(), IfNoneMatch="*")
@@ -126,12 +126,12 @@ class Job:
 
     def has_succeeded(self) -> bool:
         """Whether an earlier attempt ended well, and its host was gone before Batch had heard of it."""
-        folder = end_folder(self.header["prefix"], self.batch)
+        folder = end_folder(self.header["prefix"], self.submission)
         found = self.s3.list_objects_v2(Bucket=self.reference.bucket, Prefix=f"{folder}{self.index}.")
         return any(not End.parse(one["Key"].removeprefix(folder)).code for one in found.get("Contents", []))
 
     @property
-    def batch(self) -> str:
+    def submission(self) -> str:
         return self.header["batch"]
 
     def run(self, command: str, folder: Path) -> tuple[int, str]:
@@ -165,7 +165,7 @@ class Job:
 
     def leave(self, end: End, tail: str) -> None:
         body = json.dumps({"job": self.job_id, "tail": tail.splitlines()[-60:]}).encode()
-        key = end_folder(self.header["prefix"], self.batch) + end.name()
+        key = end_folder(self.header["prefix"], self.submission) + end.name()
         self.s3.put_object(Bucket=self.reference.bucket, Key=key, Body=body)
 
 

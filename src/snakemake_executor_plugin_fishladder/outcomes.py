@@ -14,8 +14,8 @@ ADVICE = {
     "user": "The rule's own command failed: see its log and the lines above. It is not tried again.",
     "oom": "It ran out of memory. The next attempt gets more: give the rule `retries:` (or --retries), or let mem_mb "
     "grow with `attempt`.",
-    "oom-largest": "It ran out of memory on the largest instance of its queue, so it is not tried again: give the rule "
-    "less to do at once, or a queue with larger instances (resources: batch_queue).",
+    "oom-on-largest-instance": "It ran out of memory on the largest instance of its queue, so it is not tried again: "
+    "give the rule less to do at once, or a queue with larger instances (resources: batch_queue).",
     "host": "The instance failed or Spot took it back, more often than --fishladder-host-attempts. Run again, or use "
     "an on-demand queue for this rule (resources: batch_queue).",
     "image": "Its image cannot be pulled: check container:, the registry, and that the execution role may read it.",

@@ -17,8 +17,8 @@ from typing import Any
 
 from .capacity import Capacity
 from .clients import Clients, code_of
-from .ground import region_of
 from .ledger import Ledger
+from .run_settings import region_of
 from .settings import ExecutorSettings
 from .sources import named_files, unlisted
 from .trial import try_images

@@ -33,18 +33,18 @@ class End:
         return cls(int(index), int(attempt), int(code), cause, int(start), int(stop), int(peak_mb), instance)
 
 
-def folder(prefix: str, batch: str) -> str:
+def folder(prefix: str, submission: str) -> str:
     """Where the jobs of a submission leave their states."""
-    return "/".join(filter(None, (prefix, "jobs", batch)))
+    return "/".join(filter(None, (prefix, "jobs", submission)))
 
 
-def claim_key(prefix: str, batch: str, index: int) -> str:
+def claim_key(prefix: str, submission: str, index: int) -> str:
     """The object that the first to run a job creates, and no other can: so a job never runs twice at once."""
-    return f"{folder(prefix, batch)}/claim/{index}"
+    return f"{folder(prefix, submission)}/claim/{index}"
 
 
-def end_folder(prefix: str, batch: str) -> str:
-    return f"{folder(prefix, batch)}/end/"
+def end_folder(prefix: str, submission: str) -> str:
+    return f"{folder(prefix, submission)}/end/"
 
 
 def open_folder(prefix: str, workflow: str) -> str:

@@ -279,7 +279,10 @@ def test_out_of_memory_on_the_largest_instance_is_not_tried_again(batch_server, 
     assert "on the largest instance of its queue, so it is not tried again" in said.replace("\n", " ")
     rows = list(csv.DictReader((tmp_path / "fishladder-trace.tsv").open(), delimiter="\t"))
     most = offered_mb(16 * 1024)  # a c5.2xlarge
-    assert [(int(row["memory_asked_mb"]), row["outcome"]) for row in rows] == [(10_000, "oom"), (most, "oom-largest")]
+    assert [(int(row["memory_asked_mb"]), row["outcome"]) for row in rows] == [
+        (10_000, "oom"),
+        (most, "oom-on-largest-instance"),
+    ]
 
 
 def test_right_that_is_missing_is_told_at_once(batch_server, tmp_path):
