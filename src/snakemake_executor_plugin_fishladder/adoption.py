@@ -7,8 +7,8 @@ from typing import Any
 from .ledger import Ledger
 from .needs import Needs
 from .polling import ENDED, Poller
-from .registry import Batch
-from .submission import key_of, name_prefix
+from .registry import Submission
+from .submitting import key_of, name_prefix
 
 # What was submitted longer ago than this is in Batch's lists, if it was submitted at all.
 LISTED_AFTER_S = 6.0
@@ -36,10 +36,10 @@ class Orphans:
     def __init__(self, poller: Poller, ledger: Ledger, tell: Callable[[str], None], looked: float) -> None:
         self.poller, self.ledger, self.tell = poller, ledger, tell
         self.looked = looked  # when this driver began to look which files exist
-        self.jobs: dict[str, tuple[Batch, int]] = {}
+        self.jobs: dict[str, tuple[Submission, int]] = {}
         self.long_done: set[str] = set()
-        self.ended: dict[str, Batch] = {}
-        self.running: dict[str, Batch] = {}
+        self.ended: dict[str, Submission] = {}
+        self.running: dict[str, Submission] = {}
 
     def load(self, pause: Callable[[float], None] = time.sleep) -> None:
         """Read the submissions that have not ended, and withdraw those that Batch knows nothing of."""
@@ -66,7 +66,7 @@ class Orphans:
     def take(
         self, header: Mapping[str, Any], rows: list[dict[str, Any]], job_id: str, detail: Mapping[str, Any]
     ) -> None:
-        batch = Batch(
+        submission = Submission(
             key=header["batch"],
             name=detail["jobName"],
             rule=header["rule"],
@@ -78,25 +78,25 @@ class Orphans:
             doubtful=True,
         )
         over = detail["status"] in ENDED
-        failed = set(self.poller.children(batch, "FAILED")) if batch.size > 1 else set()
-        if batch.size == 1 and detail["status"] == "FAILED":
-            failed = {batch.child(0)}
-        batch.known = len(failed)
-        ends = self.ledger.ends(batch.key)
+        failed = set(self.poller.children(submission, "FAILED")) if submission.size > 1 else set()
+        if submission.size == 1 and detail["status"] == "FAILED":
+            failed = {submission.child(0)}
+        submission.known = len(failed)
+        ends = self.ledger.ends(submission.key)
         done = {index for index, end in ends.items() if not end.code}
         for index, row in enumerate(rows):
-            if batch.child(index) not in failed:
-                self.jobs[row["token"]] = (batch, index)
+            if submission.child(index) not in failed:
+                self.jobs[row["token"]] = (submission, index)
             if index in done and ends[index].stop + CLOCKS_APART_S < self.looked:
                 self.long_done.add(row["token"])
-        (self.ended if over else self.running)[batch.key] = batch
+        (self.ended if over else self.running)[submission.key] = submission
         if not over:
-            alive = batch.size - len(failed) - len(done)
-            self.tell(f"An earlier run left {alive} jobs of rule {batch.rule} ({job_id}): they are taken over.")
+            alive = submission.size - len(failed) - len(done)
+            self.tell(f"An earlier run left {alive} jobs of rule {submission.rule} ({job_id}): they are taken over.")
 
-    def claim(self, token: str) -> tuple[Batch, int] | None:
+    def claim(self, job_key: str) -> tuple[Submission, int] | None:
         """The job of an earlier driver that is this one; it is given once."""
-        found = self.jobs.pop(token, None)
+        found = self.jobs.pop(job_key, None)
         if found:
             self.ended.pop(found[0].key, None)
             self.running.pop(found[0].key, None)
@@ -104,7 +104,10 @@ class Orphans:
 
     def leave(self) -> None:
         """At the end of a run: forget what had ended and nobody wanted, tell what runs on though nobody wants it."""
-        for batch in self.ended.values():
-            self.ledger.close(batch.key)
-        for batch in self.running.values():
-            self.tell(f"Jobs of an earlier run that this one does not need run on: rule {batch.rule}, {batch.job_id}.")
+        for submission in self.ended.values():
+            self.ledger.close(submission.key)
+        for submission in self.running.values():
+            self.tell(
+                "Jobs of an earlier run that this one does not need run on: "
+                f"rule {submission.rule}, {submission.job_id}."
+            )

@@ -6,7 +6,12 @@ from typing import Any
 
 from .needs import Needs
 
-AGENT_MB = 32
+# Of the memory that EC2 advertises, hypervisor and kernel keep a part, and the ECS agent 32 MiB: of an m4.large's 8,192
+# MiB, 7,985 are left (AWS Batch user guide, "Compute resource memory management"). Measured of hundreds of types (table
+# zz_generated.memory_overhead.go of Karpenter) it is up to 10 % of small instances and 3 to 5 % of large ones. What an
+# instance offers is known only once it runs, and a job that asks for more would wait for ever, so the check errs
+# towards no: this much is kept by none of them but the video instances vt1.
+SYSTEM_SHARE, SYSTEM_MB, AGENT_MB = 0.05, 256, 32
 # What Batch chooses from for "optimal"; the list grew over the years, so the check errs towards yes.
 OPTIMAL = ("c4", "m4", "r4", "c5", "m5", "r5", "c6i", "m6i", "r6i", "c7i", "m7i", "r7i")
 DEFAULTS = {"optimal": OPTIMAL, "default_x86_64": OPTIMAL, "default_arm64": ("c6g", "m6g", "r6g", "c7g", "m7g", "r7g")}
@@ -14,7 +19,7 @@ DEFAULTS = {"optimal": OPTIMAL, "default_x86_64": OPTIMAL, "default_arm64": ("c6
 
 @dataclass(frozen=True, order=True)
 class Shape:
-    """An instance type: what a job on it can have."""
+    """An instance type: what a job on it can surely have."""
 
     memory_mb: int
     vcpus: int
@@ -22,7 +27,12 @@ class Shape:
     name: str
 
 
-FARGATE = Shape(120 * 1024 + AGENT_MB, 16, 0, "Fargate")
+FARGATE = Shape(120 * 1024, 16, 0, "Fargate")
+
+
+def offered_mb(advertised_mb: int) -> int:
+    """What is left for jobs of the memory that EC2 says an instance has, both in MiB."""
+    return int(advertised_mb * (1 - SYSTEM_SHARE)) - SYSTEM_MB - AGENT_MB
 
 
 def patterns(instance_types: Iterable[str]) -> list[str]:
@@ -36,7 +46,7 @@ def patterns(instance_types: Iterable[str]) -> list[str]:
 
 def shape(described: Mapping[str, Any]) -> Shape:
     return Shape(
-        memory_mb=described["MemoryInfo"]["SizeInMiB"],
+        memory_mb=offered_mb(described["MemoryInfo"]["SizeInMiB"]),
         vcpus=described["VCpuInfo"]["DefaultVCpus"],
         gpus=sum(gpu.get("Count", 0) for gpu in described.get("GpuInfo", {}).get("Gpus", ())),
         name=described["InstanceType"],
@@ -44,13 +54,13 @@ def shape(described: Mapping[str, Any]) -> Shape:
 
 
 def holds(one: Shape, needs: Needs) -> bool:
-    return needs.memory_mb <= one.memory_mb - AGENT_MB and needs.vcpus <= one.vcpus and needs.gpus <= one.gpus
+    return needs.memory_mb <= one.memory_mb and needs.vcpus <= one.vcpus and needs.gpus <= one.gpus
 
 
 def refusal(
     needs: Needs, shapes: Sequence[Shape], max_vcpus: int | None, disk_mb: int = 0, scratch_mb: int | None = None
 ) -> str | None:
-    """Why no instance can ever hold a job; None where one can, or where nothing is known."""
+    """Why no instance surely holds a job; None where one does, or where nothing is known."""
     if scratch_mb and disk_mb > scratch_mb:
         return f"it asks for {disk_mb} MB of scratch, an instance has {scratch_mb} MB (--fishladder-scratch-mb)"
     if max_vcpus and needs.vcpus > max_vcpus:
@@ -60,8 +70,8 @@ def refusal(
     most = max(shapes)
     return (
         f"it asks for {needs.vcpus} vCPUs, {needs.memory_mb} MB memory and {needs.gpus} GPUs at once; no instance of "
-        f"queue {needs.queue} has that. The largest is {most.name} with {most.vcpus} vCPUs, "
-        f"{most.memory_mb - AGENT_MB} MB beside the agent and {most.gpus} GPUs"
+        f"queue {needs.queue} surely has that. The largest is {most.name} with {most.vcpus} vCPUs, "
+        f"{most.memory_mb} MB for jobs (the system keeps the rest) and {most.gpus} GPUs"
     )
 
 
@@ -117,4 +127,4 @@ class Capacity:
 
     def largest_mb(self, queue: str) -> int | None:
         shapes, _ = self.of(queue)
-        return max(shapes).memory_mb - AGENT_MB if shapes else None
+        return max(shapes).memory_mb if shapes else None

@@ -7,9 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from .ledger import token
+from .ledger import digest
 
-SECRET = re.compile(r"SECRET|TOKEN|PASSWORD|PASSWD|CREDENTIAL|ACCESS_KEY|API_?KEY|PRIVATE", re.IGNORECASE)
+# A name that contains one of these looks secret. Some that are not do too: better told of than given away.
+SECRET_WORDS = ("SECRET", "TOKEN", "PASS", "PWD", "KEY", "CRED", "PRIVATE", "AUTH")
+SECRET = re.compile("|".join(SECRET_WORDS), re.IGNORECASE)
 # Where jobs find AWS and the cache that runs share; nothing of it is secret.
 PLACES = ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "SNAKEMAKE_OUTPUT_CACHE")
 DEPLOY = "python -m snakemake --deploy-sources"
@@ -33,14 +35,14 @@ def caching(job: Any, cached: list[str] | None) -> str:
     return f" --cache {' '.join(names)}" if cached == [] and names else ""
 
 
-def identity(job: Any, workdir: str) -> str:
+def job_key(job: Any, workdir: str) -> str:
     """Two jobs are the same where rule, files, parameters and code are, as Snakemake itself compares them.
 
     The command counts as it is written, and no parameter that is derived: filled in, they may hold memory and threads,
     which differ between the attempts of one job.
     """
     singles = sorted(job.jobs, key=lambda one: (one.rule.name, str(one.wildcards))) if job.is_group() else [job]
-    return token([[facts(one, workdir)] for one in singles])
+    return digest([[facts(one, workdir)] for one in singles])
 
 
 def facts(job: Any, workdir: str) -> list[Any]:

@@ -19,18 +19,18 @@ from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
 from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
 from snakemake_interface_executor_plugins.settings import SharedFSUsage
 
-from . import commands, failures, submission
+from . import commands, failures, submitting
 from .adoption import Orphans
 from .capacity import Capacity
 from .clients import Clients, is_expired, is_passing
-from .ground import ground_of, state_prefix
-from .ledger import Ledger, token
+from .ledger import Ledger, digest
 from .manifest import common_ends
 from .needs import Needs, Refusal, disk_of, needs_of
 from .outcomes import Outcome, grown
 from .polling import Pace, Poller
 from .progress import Progress
-from .registry import Batch, Flight, ids_to_end
+from .registry import BatchJob, Submission, ids_to_end
+from .run_settings import run_settings_of, state_prefix
 from .sender import Sender
 from .settings import ExecutorSettings
 from .trace import Trace
@@ -47,12 +47,12 @@ class Executor(RemoteExecutor):
         self.settings: ExecutorSettings = self.workflow.executor_settings
         self.wake = threading.Event()
         try:
-            self.ground = ground_of(self.settings)
+            self.run_settings = run_settings_of(self.settings)
             address = state_prefix(self.settings, self.workflow.storage_settings.default_storage_prefix)
             self.workdir = str(self.workflow.workdir_init)
             storage = self.workflow.storage_settings.default_storage_prefix or ""
             self.clients = Clients(self.settings.region)
-            self.ledger = Ledger(self.clients, address, token(storage, self.workdir)[:10])
+            self.ledger = Ledger(self.clients, address, digest(storage, self.workdir)[:10])
         except ValueError as error:
             raise WorkflowError(f"fishladder: {error}") from error
         self.shared = self.workflow.storage_settings.assume_common_workdir
@@ -66,7 +66,7 @@ class Executor(RemoteExecutor):
                 "Snakemake assumes that jobs share a file system with this machine. On AWS Batch they do not: add "
                 "--shared-fs-usage none (and a default storage), or mount what they share with --fishladder-volumes."
             )
-        self.sender = Sender(self.clients, self.ledger, self.settings, self.ground, self.logger)
+        self.sender = Sender(self.clients, self.ledger, self.settings, self.run_settings, self.logger)
         self.poller, self.capacity = Poller(self.clients, self.ledger), Capacity(self.clients)
         looked = getattr(self.workflow, "start_time", None) or datetime.datetime.now()
         self.orphans = Orphans(self.poller, self.ledger, self.logger.info, looked.timestamp())
@@ -77,7 +77,7 @@ class Executor(RemoteExecutor):
         self.progress = Progress()
         self.memory_floor: dict[str, int] = {}
         self.unsettled: dict[str, int] = {}
-        self.batch_of: dict[JobExecutorInterface, Batch] = {}
+        self.submission_of: dict[JobExecutorInterface, Submission] = {}
         self.adopted: set[JobExecutorInterface] = set()
         self.withheld: set[str] = set()
         self.failed_looks = 0
@@ -106,21 +106,21 @@ class Executor(RemoteExecutor):
             fresh: list[tuple[JobExecutorInterface, Needs, str]] = []
             for job in jobs:
                 self.run_job_pre(job)
-                mark = commands.identity(job, self.workdir)
-                if self.adopt(job, mark):
+                job_key = commands.job_key(job, self.workdir)
+                if self.adopt(job, job_key):
                     continue
                 try:
-                    fresh.append((job, self.needs(job, mark), mark))
+                    fresh.append((job, self.needs(job, job_key), job_key))
                 except Refusal as refusal:
                     self.refuse(job, str(refusal))
-            alike = submission.plan(fresh, lambda one: (rule_of(one[0]), one[1]), self.settings.array_size)
-            ready = [(self.batch(some[0]), [one[0] for one in some], self.rows(some)) for some in alike]
+            alike = submitting.plan(fresh, lambda one: (rule_of(one[0]), one[1]), self.settings.array_size)
+            ready = [(self.submission(some[0]), [one[0] for one in some], self.rows(some)) for some in alike]
         sent = [self.sender.pool.submit(self.sender.send, *one) for one in ready]
-        for (batch, members, _), future in zip(ready, sent, strict=True):
-            self.submitted(batch, members, future.exception())
+        for (submission, members, _), future in zip(ready, sent, strict=True):
+            self.submitted(submission, members, future.exception())
 
-    def needs(self, job: Any, mark: str) -> Needs:
-        needs = needs_of(job, self.settings, self.memory_floor.get(mark, 0))
+    def needs(self, job: Any, job_key: str) -> Needs:
+        needs = needs_of(job, self.settings, self.memory_floor.get(job_key, 0))
         if why := self.capacity.refusal(needs, disk_of(job), self.settings.scratch_mb):
             raise Refusal(f"Rule {rule_of(job)} can never run: {why}.")
         return needs
@@ -146,9 +146,9 @@ class Executor(RemoteExecutor):
         self.trace.event("refused", rule=rule_of(job), jobid=job.jobid, reason=why)
         self.report_job_error(SubmittedJobInfo(job), msg=why)
 
-    def batch(self, first: tuple[Any, Needs, str]) -> Batch:
-        key, rule = submission.new_key(), rule_of(first[0])
-        return Batch(key, submission.job_name(self.ledger.workflow, key, rule), rule, first[1], 0)
+    def submission(self, first: tuple[Any, Needs, str]) -> Submission:
+        key, rule = submitting.new_key(), rule_of(first[0])
+        return Submission(key, submitting.job_name(self.ledger.workflow, key, rule), rule, first[1], 0)
 
     def rows(self, some: Sequence[tuple[Any, Needs, str]]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         """The manifest of some like jobs: what they share, and a row each."""
@@ -168,46 +168,47 @@ class Executor(RemoteExecutor):
             "before": commands.with_python(before, python),
             "after": after,
         }
-        rows = [{"token": mark, "args": self.get_job_args(job), "disk_mb": disk_of(job)} for job, _, mark in some]
+        # "token" is the job's key; the name stays, because manifests of earlier versions lie in buckets.
+        rows = [{"token": job_key, "args": self.get_job_args(job), "disk_mb": disk_of(job)} for job, _, job_key in some]
         return header, rows
 
-    def submitted(self, batch: Batch, members: Sequence[Any], error: BaseException | None) -> None:
+    def submitted(self, submission: Submission, members: Sequence[Any], error: BaseException | None) -> None:
         if error is None:
             self.pace.event()
-            self.trace.submitted(batch, members)
-            for flight in list(batch.flights.values()):
-                self.take_off(flight)
+            self.trace.submitted(submission, members)
+            for batch_job in list(submission.batch_jobs.values()):
+                self.track(batch_job)
             return
         if is_expired(error):
             raise WorkflowError(str(error)) from error
-        self.sender.withdraw(batch)
+        self.sender.withdraw(submission)
         for job in members:
-            self.refuse(job, f"Rule {batch.rule} could not be submitted: {error}")
+            self.refuse(job, f"Rule {submission.rule} could not be submitted: {error}")
 
-    def take_off(self, flight: Flight) -> None:
-        key = flight.batch.key
+    def track(self, batch_job: BatchJob) -> None:
+        key = batch_job.submission.key
         self.unsettled[key] = self.unsettled.get(key, 0) + 1
-        self.batch_of[flight.job] = flight.batch
-        self.report_job_submission(SubmittedJobInfo(flight.job, flight.id, {"flight": flight}))
+        self.submission_of[batch_job.job] = batch_job.submission
+        self.report_job_submission(SubmittedJobInfo(batch_job.job, batch_job.id, {"batch_job": batch_job}))
         self.wake.set()
 
-    def adopt(self, job: Any, mark: str) -> bool:
+    def adopt(self, job: Any, job_key: str) -> bool:
         """Take over the job of an earlier driver, unless what it reads has been made anew since."""
-        found = self.orphans.claim(mark)
+        found = self.orphans.claim(job_key)
         if found is None:
             return False
-        batch, index = found
-        if mark in self.orphans.long_done and not self.workflow.async_run(all_exist(job)):
+        submission, index = found
+        if job_key in self.orphans.long_done and not self.workflow.async_run(all_exist(job)):
             return False  # it had made its files before this run looked for them, and someone has removed them
         if any(self.workflow.dag.finished(one) and one not in self.adopted for one in dependencies(self.dag, job)):
-            self.sender.end([batch.child(index)], "its input was made anew")
+            self.sender.end([submission.child(index)], "its input was made anew")
             return False
-        flight = Flight(batch, index, job, job.attempt)
-        batch.flights[index] = flight
-        self.sender.registry.reserve(batch)
+        batch_job = BatchJob(submission, index, job, job.attempt)
+        submission.batch_jobs[index] = batch_job
+        self.sender.registry.reserve(submission)
         self.adopted.add(job)
-        self.trace.event("adopted", rule=batch.rule, batch_job=flight.id, jobid=job.jobid)
-        self.take_off(flight)
+        self.trace.event("adopted", rule=submission.rule, batch_job=batch_job.id, jobid=job.jobid)
+        self.track(batch_job)
         return True
 
     # The command
@@ -228,7 +229,7 @@ class Executor(RemoteExecutor):
             and SharedFSUsage.SOFTWARE_DEPLOYMENT in usage
         ):
             return sys.executable
-        return self.ground.python
+        return self.run_settings.python
 
     def envvars(self) -> dict[str, str]:
         places = {name: os.environ[name] for name in commands.PLACES if name in os.environ}
@@ -243,10 +244,10 @@ class Executor(RemoteExecutor):
     async def check_active_jobs(self, active_jobs: list[SubmittedJobInfo]) -> AsyncGenerator[SubmittedJobInfo, None]:
         if not self.ready or not active_jobs:
             return
-        infos = {info.aux["flight"]: info for info in active_jobs}
-        landed: set[Flight] = set()
+        infos = {info.aux["batch_job"]: info for info in active_jobs}
+        finished: set[BatchJob] = set()
         try:
-            self.sender.with_credentials(lambda: self.look(infos, landed))
+            self.sender.with_credentials(lambda: self.look(infos, finished))
             self.failed_looks = 0
         except Exception as error:
             self.failed_looks += 1
@@ -256,75 +257,75 @@ class Executor(RemoteExecutor):
         if self.poller.changed:
             self.poller.changed = False
             self.pace.event()
-        if news := self.progress.news(self.sender.registry.in_air()):
+        if news := self.progress.news(self.sender.registry.unfinished()):
             self.logger.info(news)
-        for flight, info in infos.items():
-            if flight not in landed:
+        for batch_job, info in infos.items():
+            if batch_job not in finished:
                 yield info
 
-    def look(self, infos: dict[Flight, SubmittedJobInfo], landed: set[Flight]) -> None:
-        for flight, outcome in self.poller.look([flight for flight in infos if flight not in landed]):
+    def look(self, infos: dict[BatchJob, SubmittedJobInfo], finished: set[BatchJob]) -> None:
+        for batch_job, outcome in self.poller.look([batch_job for batch_job in infos if batch_job not in finished]):
             if self.sender.stopping.is_set():
                 return
-            if outcome.kind != "void" or not self.follow(flight):
-                self.land(flight, infos[flight], outcome)
-                landed.add(flight)  # not before: a job that is neither told nor looked at is waited for forever
-        self.end_stuck(infos, landed)
+            if outcome.kind != "void" or not self.follow(batch_job):
+                self.finish(batch_job, infos[batch_job], outcome)
+                finished.add(batch_job)  # not before: a job that is neither told nor looked at is waited for forever
+        self.end_stuck(infos, finished)
 
-    def follow(self, flight: Flight) -> bool:
+    def follow(self, batch_job: BatchJob) -> bool:
         """The job was a double and did nothing: look at the one that runs instead."""
-        owner = self.ledger.owner(flight.batch.key, flight.index)
-        if owner is None or owner == flight.id:
+        owner = self.ledger.owner(batch_job.submission.key, batch_job.index)
+        if owner is None or owner == batch_job.id:
             return False
-        flight.batch_id = owner
+        batch_job.owner_id = owner
         return True
 
-    def land(self, flight: Flight, info: SubmittedJobInfo, outcome: Outcome) -> None:
+    def finish(self, batch_job: BatchJob, info: SubmittedJobInfo, outcome: Outcome) -> None:
         self.pace.event()
-        largest = self.capacity.largest_mb(flight.batch.needs.queue) if outcome.kind == "oom" else None
-        if largest and flight.batch.needs.memory_mb >= largest:
-            outcome = replace(outcome, kind="oom-largest")
-        self.trace.write(flight, outcome)
-        self.sender.registry.land(flight)
+        largest = self.capacity.largest_mb(batch_job.submission.needs.queue) if outcome.kind == "oom" else None
+        if largest and batch_job.submission.needs.memory_mb >= largest:
+            outcome = replace(outcome, kind="oom-on-largest-instance")
+        self.trace.write(batch_job, outcome)
+        self.sender.registry.finish(batch_job)
         if outcome.succeeded:
-            self.progress.done[flight.batch.rule] += 1
+            self.progress.done[batch_job.submission.rule] += 1
             self.report_job_success(info)
             return
-        self.progress.failed[flight.batch.rule] += 1
-        job = flight.job
+        self.progress.failed[batch_job.submission.rule] += 1
+        job = batch_job.job
         if outcome.kind == "oom":
-            floor = grown(flight.batch.needs.memory_mb, self.settings.memory_growth, largest)
-            self.memory_floor[commands.identity(job, self.workdir)] = floor
+            floor = grown(batch_job.submission.needs.memory_mb, self.settings.memory_growth, largest)
+            self.memory_floor[commands.job_key(job, self.workdir)] = floor
         text = failures.message(
-            flight, outcome, self.last_lines(flight, outcome), self.ground.region, job.restart_times
+            batch_job, outcome, self.last_lines(batch_job, outcome), self.run_settings.region, job.restart_times
         )
         if not outcome.repeated and not (outcome.kind == "user" and self.settings.retry_user_errors):
             last_attempt(job)
         self.report_job_error(info, msg=text)
 
-    def last_lines(self, flight: Flight, outcome: Outcome) -> list[str]:
+    def last_lines(self, batch_job: BatchJob, outcome: Outcome) -> list[str]:
         if outcome.end:
-            tail = self.sender.quietly(lambda: self.ledger.tail(flight.batch.key, outcome.end)) or []
-            return tail + failures.rule_log_lines(flight.job)
+            tail = self.sender.quietly(lambda: self.ledger.tail(batch_job.submission.key, outcome.end)) or []
+            return tail + failures.rule_log_lines(batch_job.job)
         return failures.log_lines(self.clients, self.settings.log_group, outcome)
 
-    def end_stuck(self, infos: dict[Flight, SubmittedJobInfo], landed: set[Flight]) -> None:
-        """End submissions of which nothing has started, as nothing else has, for longer than the limit."""
+    def end_stuck(self, infos: dict[BatchJob, SubmittedJobInfo], finished: set[BatchJob]) -> None:
+        """End submissions of which nothing has started, nor anything else in their queue, for longer than the limit."""
         limit = self.settings.runnable_limit * 60
-        for batch in {flight.batch for flight in infos if flight not in landed}:
-            idle = min(time.monotonic() - self.poller.last_start, time.time() - batch.submitted)
-            if limit and idle > limit and WAITING & batch.summary.keys():
-                detail = self.poller.describe([str(batch.job_id)]).get(str(batch.job_id), {})
+        for submission in {batch_job.submission for batch_job in infos if batch_job not in finished}:
+            idle = min(self.poller.idle(submission.needs.queue), time.time() - submission.submitted)
+            if limit and idle > limit and WAITING & submission.summary.keys():
+                detail = self.poller.describe([str(submission.job_id)]).get(str(submission.job_id), {})
                 try:
-                    queue, environments = self.capacity.environments(batch.needs.queue)
+                    queue, environments = self.capacity.environments(submission.needs.queue)
                     why = failures.why_stuck(queue, environments, str(detail.get("statusReason") or ""))
                 except LookupError as error:  # someone has deleted the queue
                     why = str(error)
-                self.sender.end(list(ids_to_end(batch)), "never started")
-                for flight in [flight for flight in infos if flight.batch is batch and flight not in landed]:
-                    told = Outcome("stuck", flight.id, reason=f"no start for {idle / 60:.0f} minutes: {why}")
-                    self.land(flight, infos[flight], told)
-                    landed.add(flight)
+                self.sender.end(list(ids_to_end(submission)), "never started")
+                for batch_job in [one for one in infos if one.submission is submission and one not in finished]:
+                    told = Outcome("stuck", batch_job.id, reason=f"no start for {idle / 60:.0f} minutes: {why}")
+                    self.finish(batch_job, infos[batch_job], told)
+                    finished.add(batch_job)
 
     def print_job_error(self, job_info: SubmittedJobInfo, msg: str | None = None, **kwargs: Any) -> None:
         job = job_info.job
@@ -353,18 +354,18 @@ class Executor(RemoteExecutor):
 
     def settle(self, job: JobExecutorInterface) -> None:
         """Snakemake has written down how the job ended: with the last of a submission, forget it."""
-        batch = self.batch_of.pop(job, None)
-        if batch is None:
+        submission = self.submission_of.pop(job, None)
+        if submission is None:
             return
-        self.unsettled[batch.key] -= 1
-        if not self.unsettled[batch.key] and not batch.flights:
-            self.sender.pool.submit(self.sender.quietly, lambda: self.ledger.close(batch.key))
+        self.unsettled[submission.key] -= 1
+        if not self.unsettled[submission.key] and not submission.batch_jobs:
+            self.sender.pool.submit(self.sender.quietly, lambda: self.ledger.close(submission.key))
 
     def cancel(self) -> None:
         """End every job that was submitted or may have been, whether or not Snakemake has heard of it."""
         if self.ready:
-            with deaf():
-                self.trace.event("cancelled", batch_jobs=[batch.job_id for batch in self.sender.registry.in_air()])
+            with ignoring_signals():
+                self.trace.event("cancelled", batch_jobs=[one.job_id for one in self.sender.registry.unfinished()])
                 self.sender.cancel()
         self.shutdown()
 
@@ -381,7 +382,7 @@ class Executor(RemoteExecutor):
 
 
 @contextmanager
-def deaf() -> Iterator[None]:
+def ignoring_signals() -> Iterator[None]:
     """Let a second Ctrl-C not keep jobs from being ended."""
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -6,7 +6,7 @@ from typing import Any
 
 from .clients import is_denied, is_expired, is_passing
 from .outcomes import ADVICE, Outcome
-from .registry import Flight
+from .registry import BatchJob
 
 LINES = 25
 S3_RIGHTS = {"ListObjectsV2": "s3:ListBucket", "GetObject": "s3:GetObject"}
@@ -44,11 +44,12 @@ def console(region: str, job_id: str) -> str:
     return f"https://{region}.console.aws.amazon.com/batch/home?region={region}#jobs/detail/{job_id}"
 
 
-def message(flight: Flight, outcome: Outcome, lines: Sequence[str], region: str, restarts: int) -> str:
+def message(batch_job: BatchJob, outcome: Outcome, lines: Sequence[str], region: str, restarts: int) -> str:
     """What is printed when a job has failed."""
-    asked = flight.batch.needs
+    asked = batch_job.submission.needs
     facts = [
-        f"rule {flight.batch.rule}, Batch job {outcome.job_id}, attempt {flight.attempt} of {max(restarts + 1, 1)}"
+        f"rule {batch_job.submission.rule}, Batch job {outcome.job_id}, "
+        f"attempt {batch_job.attempt} of {max(restarts + 1, 1)}"
         + (f" ({len(outcome.attempts)} on Batch)" if len(outcome.attempts) > 1 else ""),
         f"exit code: {'none' if outcome.code is None else outcome.code}",
         f"reason: {outcome.reason or outcome.kind}",

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from .manifest import ENVIRONMENT_NAME, Reference
-from .states import DISK, NO_RUNTIME, UNREACHABLE, VOID, End, claim_key, end_folder
+from .states import NO_RUNTIME, UNREACHABLE, VOID, End, claim_key, end_folder
 
 TAIL = 12_000
 CLAIMS, CLAIM_PAUSE_S = 8, 0.5
@@ -108,7 +108,7 @@ class Job:
 
     def claim(self) -> str:
         """Claim the job; return the id of the Batch job that has it: our own, or that of a double."""
-        place = {"Bucket": self.reference.bucket, "Key": claim_key(self.header["prefix"], self.batch, self.index)}
+        place = {"Bucket": self.reference.bucket, "Key": claim_key(self.header["prefix"], self.submission, self.index)}
         for attempt in itertools.count(1):
             try:
                 self.s3.put_object(**place, Body=self.job_id.encode(), IfNoneMatch="*")
@@ -126,12 +126,12 @@ class Job:
 
     def has_succeeded(self) -> bool:
         """Whether an earlier attempt ended well, and its host was gone before Batch had heard of it."""
-        folder = end_folder(self.header["prefix"], self.batch)
+        folder = end_folder(self.header["prefix"], self.submission)
         found = self.s3.list_objects_v2(Bucket=self.reference.bucket, Prefix=f"{folder}{self.index}.")
         return any(not End.parse(one["Key"].removeprefix(folder)).code for one in found.get("Contents", []))
 
     @property
-    def batch(self) -> str:
+    def submission(self) -> str:
         return self.header["batch"]
 
     def run(self, command: str, folder: Path) -> tuple[int, str]:
@@ -165,7 +165,7 @@ class Job:
 
     def leave(self, end: End, tail: str) -> None:
         body = json.dumps({"job": self.job_id, "tail": tail.splitlines()[-60:]}).encode()
-        key = end_folder(self.header["prefix"], self.batch) + end.name()
+        key = end_folder(self.header["prefix"], self.submission) + end.name()
         self.s3.put_object(Bucket=self.reference.bucket, Key=key, Body=body)
 
 
@@ -208,26 +208,26 @@ def free_mb(scratch: Path) -> int:
     return shutil.disk_usage(scratch).free >> 20
 
 
-def run_in(job: Job, row: Mapping[str, Any], scratch: Path) -> tuple[int, str]:
-    """Run a job's command in a folder of its own, or in the one it shares with the driver; return code and tail."""
+def run_in(job: Job, row: Mapping[str, Any], scratch: Path) -> tuple[int, str, str]:
+    """Run a job's command in a folder of its own, or in the one it shares with the driver; return code, tail, cause."""
     free, wanted = free_mb(scratch), row.get("disk_mb", 0)
     if wanted > free:
         tail = f"fishladder: the rule asks for {wanted} MB of scratch, {scratch} has {free} MB free"
         say(tail)
-        return DISK, tail
+        return 1, tail, "disk"
     given = job.header.get("workdir")
     try:
         folder = Path(given) if given else Path(tempfile.mkdtemp(prefix="job.", dir=scratch))
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
-        return DISK, str(error)
+        return 1, str(error), "disk"
     try:
         code, tail = job.run(job.header["before"] + row["args"] + job.header["after"], folder)
     finally:
         if not given:
             shutil.rmtree(folder, ignore_errors=True)
-    return rule_code(code, tail), tail
+    return rule_code(code, tail), tail, ""
 
 
 def perform(job: Job) -> int:
@@ -243,13 +243,15 @@ def perform(job: Job) -> int:
         os.environ.setdefault("TMPDIR", str(scratch))
     kills = oom_kills()
     with ScratchWatch(scratch) as watch:
-        code, tail = run_in(job, row, scratch)
-    if code and (watch.least_mb < 1 or NO_SPACE in tail):
-        code, tail = DISK, f"{tail}\nfishladder: {scratch} was full"
+        code, tail, cause = run_in(job, row, scratch)
+    if code and oom_kills() > kills:
+        cause = "oom"
+    elif code and not cause and (watch.least_mb < 1 or NO_SPACE in tail):
+        cause, tail = "disk", f"{tail}\nfishladder: {scratch} was full"
         say(f"{scratch} was full")
     if job.told_to_stop:  # by Batch: a timeout, a cancelled run, or Spot taking the host back. Batch says which.
         return 143
-    job.leave(End(job.index, job.attempt, code, oom_kills() > kills, start, time.time(), peak_mb(), instance()), tail)
+    job.leave(End(job.index, job.attempt, code, cause, start, time.time(), peak_mb(), instance()), tail)
     return 1 if code == NO_RUNTIME else code  # which Batch would try again
 
 

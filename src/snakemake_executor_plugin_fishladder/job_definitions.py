@@ -21,7 +21,7 @@ exec "$0" -m snakemake_executor_plugin_fishladder.inside"""
 
 
 @dataclass(frozen=True)
-class Ground:
+class RunSettings:
     """What all job definitions of a run share."""
 
     job_role: str | None
@@ -56,16 +56,16 @@ def demands(needs: Needs) -> list[dict[str, str]]:
     return [{"type": kind, "value": str(value)} for kind, value in asked]
 
 
-def container(image: str, ground: Ground) -> dict[str, Any]:
+def container(image: str, run_settings: RunSettings) -> dict[str, Any]:
     """The container of all jobs of an image, unprivileged. Batch wants memory and vCPUs here too; no job has these."""
-    mounts = [*ground.volumes]
-    if ground.runtime:
-        mounts.append((ground.runtime, RUNTIME, True))
-    if ground.scratch:
-        mounts.append((ground.scratch, SCRATCH, False))
+    mounts = [*run_settings.volumes]
+    if run_settings.runtime:
+        mounts.append((run_settings.runtime, RUNTIME, True))
+    if run_settings.scratch:
+        mounts.append((run_settings.scratch, SCRATCH, False))
     properties: dict[str, Any] = {
         "image": image,
-        "command": ["/bin/sh", "-c", BOOTSTRAP, ground.python],
+        "command": ["/bin/sh", "-c", BOOTSTRAP, run_settings.python],
         "privileged": False,
         "resourceRequirements": demands(Needs(image, vcpus=1, memory_mb=LEAST_MB)),
         "volumes": [{"name": f"v{n}", "host": {"sourcePath": host}} for n, (host, _, _) in enumerate(mounts)],
@@ -73,17 +73,17 @@ def container(image: str, ground: Ground) -> dict[str, Any]:
             {"sourceVolume": f"v{n}", "containerPath": path, "readOnly": readonly}
             for n, (_, path, readonly) in enumerate(mounts)
         ],
-        "environment": [{"name": name, "value": value} for name, value in ground.environment],
-        "secrets": [{"name": name, "valueFrom": source} for name, source in ground.secrets],
+        "environment": [{"name": name, "value": value} for name, value in run_settings.environment],
+        "secrets": [{"name": name, "valueFrom": source} for name, source in run_settings.secrets],
         "logConfiguration": {
             "logDriver": "awslogs",
-            "options": {"awslogs-group": ground.log_group, "awslogs-region": ground.region},
+            "options": {"awslogs-group": run_settings.log_group, "awslogs-region": run_settings.region},
         },
     }
-    if ground.job_role:
-        properties["jobRoleArn"] = ground.job_role
-    if ground.execution_role:
-        properties["executionRoleArn"] = ground.execution_role
+    if run_settings.job_role:
+        properties["jobRoleArn"] = run_settings.job_role
+    if run_settings.execution_role:
+        properties["executionRoleArn"] = run_settings.execution_role
     return properties
 
 
@@ -104,15 +104,15 @@ def retry_strategy(host_attempts: int) -> dict[str, Any]:
     }
 
 
-def definition(image: str, ground: Ground) -> dict[str, Any]:
+def definition(image: str, run_settings: RunSettings) -> dict[str, Any]:
     """The RegisterJobDefinition request for an image. What a job asks for, time limits and tags go with SubmitJob."""
     content = {
         "type": "container",
         "platformCapabilities": ["EC2"],
-        "containerProperties": container(image, ground),
-        "retryStrategy": retry_strategy(ground.host_attempts),
+        "containerProperties": container(image, run_settings),
+        "retryStrategy": retry_strategy(run_settings.host_attempts),
         "propagateTags": True,
-        "tags": dict(ground.tags),
+        "tags": dict(run_settings.tags),
     }
     return {"jobDefinitionName": name(content), **content}
 
@@ -126,8 +126,8 @@ def name(content: Mapping[str, Any]) -> str:
 class Definitions:
     """The definitions that are registered, asked of AWS once for each that this run needs."""
 
-    def __init__(self, clients: Mapping[str, Any], ground: Ground) -> None:
-        self.clients, self.ground = clients, ground
+    def __init__(self, clients: Mapping[str, Any], run_settings: RunSettings) -> None:
+        self.clients, self.run_settings = clients, run_settings
         self.arns: dict[str, str] = {}
         self.lock = threading.Lock()
 
@@ -135,7 +135,7 @@ class Definitions:
         """The ARN of the definition for an image; registers it where no earlier run has."""
         with self.lock:  # or two submissions of one image at the same time would register it twice
             if image not in self.arns:
-                request = definition(image, self.ground)
+                request = definition(image, self.run_settings)
                 wanted = request["jobDefinitionName"]
                 found = self.clients["batch"].describe_job_definitions(jobDefinitionName=wanted, status="ACTIVE")
                 self.arns[image] = newest(found["jobDefinitions"]) or self.register(request)

@@ -17,8 +17,8 @@ def split(address: str) -> tuple[str, str]:
     return bucket, folder.strip("/")
 
 
-def token(*facts: Any) -> str:
-    """What makes two jobs the same one: the same facts."""
+def digest(*facts: Any) -> str:
+    """A short name of some facts: the same for the same facts, wherever and whenever."""
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()[:20]
 
 
@@ -36,23 +36,25 @@ class Ledger:
     def s3(self) -> Any:
         return self.clients["s3"]
 
-    def key(self, batch: str) -> str:
-        return states.open_folder(self.prefix, self.workflow) + batch
+    def key(self, submission: str) -> str:
+        return states.open_folder(self.prefix, self.workflow) + submission
 
-    def open(self, batch: str, header: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> manifest.Reference:
+    def open(self, submission: str, header: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> manifest.Reference:
         """Write down a submission, before it is made."""
-        body, first, width = manifest.pack({**header, "batch": batch, "prefix": self.prefix, "size": len(rows)}, rows)
-        self.s3.put_object(Bucket=self.bucket, Key=self.key(batch), Body=body)
-        return manifest.Reference(self.bucket, self.key(batch), first, width)
+        body, first, width = manifest.pack(
+            {**header, "batch": submission, "prefix": self.prefix, "size": len(rows)}, rows
+        )
+        self.s3.put_object(Bucket=self.bucket, Key=self.key(submission), Body=body)
+        return manifest.Reference(self.bucket, self.key(submission), first, width)
 
-    def void(self, batch: str) -> None:
+    def void(self, submission: str) -> None:
         """Withdraw a submission: none of its jobs that has not begun will do anything."""
-        self.s3.delete_object(Bucket=self.bucket, Key=self.key(batch))
+        self.s3.delete_object(Bucket=self.bucket, Key=self.key(submission))
 
-    def close(self, batch: str) -> None:
+    def close(self, submission: str) -> None:
         """Forget a submission whose jobs have all ended, and what they left."""
-        self.void(batch)
-        keys = list(self.list(states.folder(self.prefix, batch) + "/"))
+        self.void(submission)
+        keys = list(self.list(states.folder(self.prefix, submission) + "/"))
         for start in range(0, len(keys), 1000):
             names = [{"Key": key} for key in keys[start : start + 1000]]
             self.s3.delete_objects(Bucket=self.bucket, Delete={"Objects": names, "Quiet": True})
@@ -62,21 +64,21 @@ class Ledger:
         for key in list(self.list(states.open_folder(self.prefix, self.workflow))):
             yield manifest.unpack(self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read())
 
-    def ends(self, batch: str) -> dict[int, states.End]:
+    def ends(self, submission: str) -> dict[int, states.End]:
         """How the jobs of a submission ended, the last attempt of each."""
-        folder = states.end_folder(self.prefix, batch)
+        folder = states.end_folder(self.prefix, submission)
         found = (states.End.parse(key.removeprefix(folder)) for key in self.list(folder))
         return {end.index: end for end in sorted(found, key=lambda end: end.attempt)}
 
-    def tail(self, batch: str, end: states.End) -> list[str]:
+    def tail(self, submission: str, end: states.End) -> list[str]:
         """The last lines a job wrote."""
-        key = states.end_folder(self.prefix, batch) + end.name()
+        key = states.end_folder(self.prefix, submission) + end.name()
         return json.loads(self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read())["tail"]
 
-    def owner(self, batch: str, index: int) -> str | None:
+    def owner(self, submission: str, index: int) -> str | None:
         """The Batch job that runs, or ran, a job; None where none has begun."""
         try:
-            answer = self.s3.get_object(Bucket=self.bucket, Key=states.claim_key(self.prefix, batch, index))
+            answer = self.s3.get_object(Bucket=self.bucket, Key=states.claim_key(self.prefix, submission, index))
         except self.s3.exceptions.NoSuchKey:
             return None
         return answer["Body"].read().decode()

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .states import DISK, NO_RUNTIME, UNREACHABLE, VOID, End
+from .states import NO_RUNTIME, UNREACHABLE, VOID, End
 
 SUCCESS = "success"
 # Which kinds Snakemake's own --retries may repeat. Batch itself has repeated "host" before it comes to this.
@@ -14,8 +14,8 @@ ADVICE = {
     "user": "The rule's own command failed: see its log and the lines above. It is not tried again.",
     "oom": "It ran out of memory. The next attempt gets more: give the rule `retries:` (or --retries), or let mem_mb "
     "grow with `attempt`.",
-    "oom-largest": "It ran out of memory on the largest instance of its queue, so it is not tried again: give the rule "
-    "less to do at once, or a queue with larger instances (resources: batch_queue).",
+    "oom-on-largest-instance": "It ran out of memory on the largest instance of its queue, so it is not tried again: "
+    "give the rule less to do at once, or a queue with larger instances (resources: batch_queue).",
     "host": "The instance failed or Spot took it back, more often than --fishladder-host-attempts. Run again, or use "
     "an on-demand queue for this rule (resources: batch_queue).",
     "image": "Its image cannot be pulled: check container:, the registry, and that the execution role may read it.",
@@ -65,7 +65,7 @@ def classify(detail: Mapping[str, Any], end: End | None = None) -> str:
     code = container.get("exitCode")
     if why.startswith("Host EC2"):
         return "host"
-    if words.startswith("OutOfMemory") or (end is not None and end.oom and end.code):
+    if words.startswith("OutOfMemory") or (end is not None and end.cause == "oom"):
         return "oom"
     if words.startswith("CannotPull") or "CannotPullContainer" in why:
         said = (words + why).lower()
@@ -77,7 +77,7 @@ def classify(detail: Mapping[str, Any], end: End | None = None) -> str:
     if end is None and code in OWN_CODES:
         return OWN_CODES[code]
     if end is not None and end.code:
-        return "disk" if end.code == DISK else "oom" if end.code == 137 else "user"
+        return end.cause or ("oom" if end.code == 137 else "user")
     if code == 137 and (not why or why.startswith("Essential container")):
         return "oom"
     if (code is None or code in (137, 143)) and why and not why.startswith("Essential container"):

@@ -17,8 +17,8 @@ from typing import Any
 
 from .capacity import Capacity
 from .clients import Clients, code_of
-from .ground import region_of
 from .ledger import Ledger
+from .run_settings import region_of
 from .settings import ExecutorSettings
 from .sources import named_files, unlisted
 from .trial import try_images
@@ -104,7 +104,7 @@ class Checks:
         shapes, _ = self.capacity.of(self.settings.queue)
         if shapes:
             most = max(shapes)
-            told = f"{len(shapes)} types, the largest {most.name}: {most.vcpus} vCPUs, {most.memory_mb} MB"
+            told = f"{len(shapes)} types, the largest {most.name}: {most.vcpus} vCPUs, {most.memory_mb} MB for jobs"
             yield Line("instances", True, told)
         else:
             why = self.capacity.unknown.get(self.settings.queue, "its compute environments name no types")

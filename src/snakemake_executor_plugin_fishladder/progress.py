@@ -4,20 +4,20 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 
-from .registry import Batch
+from .registry import Submission
 
 RUNNING = ("STARTING", "RUNNING")
 
 
-def line(done: Counter, failed: Counter, batches: Iterable[Batch]) -> str:
+def line(done: Counter, failed: Counter, submissions: Iterable[Submission]) -> str:
     """`index 2 done, 1 running | quant 10 done, 3 running, 40 waiting, 1 failed`, rules by name."""
     running: Counter = Counter()
     waiting: Counter = Counter()
-    for batch in batches:
-        active = sum(batch.summary.get(status, 0) for status in RUNNING)
-        active = min(active, len(batch.flights))
-        running[batch.rule] += active
-        waiting[batch.rule] += len(batch.flights) - active
+    for submission in submissions:
+        active = sum(submission.summary.get(status, 0) for status in RUNNING)
+        active = min(active, len(submission.batch_jobs))
+        running[submission.rule] += active
+        waiting[submission.rule] += len(submission.batch_jobs) - active
     parts = []
     for rule in sorted({*done, *failed, *running, *waiting}):
         counts = {"done": done[rule], "running": running[rule], "waiting": waiting[rule], "failed": failed[rule]}
@@ -35,10 +35,10 @@ class Progress:
         self.done: Counter = Counter()
         self.failed: Counter = Counter()
 
-    def news(self, batches: Iterable[Batch]) -> str | None:
+    def news(self, submissions: Iterable[Submission]) -> str | None:
         if time.monotonic() - self.at < self.every:
             return None
-        now = line(self.done, self.failed, batches)
+        now = line(self.done, self.failed, submissions)
         if now == self.told:
             return None
         self.told, self.at = now, time.monotonic()

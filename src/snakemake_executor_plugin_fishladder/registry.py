@@ -1,4 +1,4 @@
-"""What is in the air: every submission and every job of it, whatever Snakemake has or has not been told yet."""
+"""What has not ended: every submission and every job of it, whatever Snakemake has or has not been told yet."""
 
 import threading
 import time
@@ -10,7 +10,7 @@ from .needs import Needs
 
 
 @dataclass(eq=False)
-class Batch:
+class Submission:
     """One SubmitJob: an array job, or a single one."""
 
     key: str
@@ -21,7 +21,7 @@ class Batch:
     submitted: float = field(default_factory=time.time)
     job_id: str | None = None
     doubtful: bool = False
-    flights: dict[int, "Flight"] = field(default_factory=dict)
+    batch_jobs: dict[int, "BatchJob"] = field(default_factory=dict)
     summary: dict[str, int] = field(default_factory=dict)
     known: int = 0
     missed: int = 0
@@ -32,54 +32,54 @@ class Batch:
 
 
 @dataclass(eq=False)
-class Flight:
-    """One job of Snakemake's in the air."""
+class BatchJob:
+    """One job of Snakemake's, as Batch runs it."""
 
-    batch: Batch
+    submission: Submission
     index: int
     job: Any
     attempt: int
-    batch_id: str | None = None
+    owner_id: str | None = None
 
     @property
     def id(self) -> str:
         """The Batch job that runs it."""
-        return self.batch_id or self.batch.child(self.index)
+        return self.owner_id or self.submission.child(self.index)
 
 
 class Registry:
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.batches: dict[str, Batch] = {}
+        self.submissions: dict[str, Submission] = {}
 
-    def reserve(self, batch: Batch) -> None:
+    def reserve(self, submission: Submission) -> None:
         """Before SubmitJob: from here on the submission may exist."""
         with self.lock:
-            self.batches[batch.key] = batch
+            self.submissions[submission.key] = submission
 
-    def forget(self, batch: Batch) -> None:
+    def forget(self, submission: Submission) -> None:
         with self.lock:
-            self.batches.pop(batch.key, None)
+            self.submissions.pop(submission.key, None)
 
-    def land(self, flight: Flight) -> bool:
+    def finish(self, batch_job: BatchJob) -> bool:
         """A job has ended; return whether it was the last of its submission."""
         with self.lock:
-            batch = flight.batch
-            batch.flights.pop(flight.index, None)
-            if batch.flights:
+            submission = batch_job.submission
+            submission.batch_jobs.pop(batch_job.index, None)
+            if submission.batch_jobs:
                 return False
-            self.batches.pop(batch.key, None)
+            self.submissions.pop(submission.key, None)
             return True
 
-    def in_air(self) -> list[Batch]:
+    def unfinished(self) -> list[Submission]:
         with self.lock:
-            return list(self.batches.values())
+            return list(self.submissions.values())
 
 
-def ids_to_end(batch: Batch) -> Iterable[str]:
+def ids_to_end(submission: Submission) -> Iterable[str]:
     """The Batch jobs to terminate so that a submission ends: the array as a whole where all of it is ours."""
-    if batch.job_id and not (batch.adopted and batch.size > len(batch.flights)):
-        yield batch.job_id
+    if submission.job_id and not (submission.adopted and submission.size > len(submission.batch_jobs)):
+        yield submission.job_id
     else:
-        yield from (flight.id for flight in list(batch.flights.values()) if batch.job_id)
-    yield from (flight.batch_id for flight in list(batch.flights.values()) if flight.batch_id)
+        yield from (batch_job.id for batch_job in list(submission.batch_jobs.values()) if submission.job_id)
+    yield from (batch_job.owner_id for batch_job in list(submission.batch_jobs.values()) if batch_job.owner_id)

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from . import submission
+from . import submitting
 from .adoption import find_jobs
 from .clients import Clients, is_expired
-from .job_definitions import Definitions, Ground
+from .job_definitions import Definitions, RunSettings
 from .ledger import Ledger
 from .needs import Refusal
-from .registry import Batch, Flight, Registry, ids_to_end
+from .registry import BatchJob, Registry, Submission, ids_to_end
 from .settings import ExecutorSettings
 
 T = TypeVar("T")
@@ -24,24 +24,24 @@ class Sender:
     """What talks to Batch on the way out. `stopping` is set once the run is to end: nothing is submitted after."""
 
     def __init__(
-        self, clients: Clients, ledger: Ledger, settings: ExecutorSettings, ground: Ground, logger: Any
+        self, clients: Clients, ledger: Ledger, settings: ExecutorSettings, run_settings: RunSettings, logger: Any
     ) -> None:
         self.clients, self.ledger, self.settings, self.logger = clients, ledger, settings, logger
-        self.definitions = Definitions(clients, ground)
-        self.registry, self.rate = Registry(), submission.Rate(settings.submit_rate)
-        self.tags: Mapping[str, str] = dict(ground.tags)
+        self.definitions = Definitions(clients, run_settings)
+        self.registry, self.rate = Registry(), submitting.Rate(settings.submit_rate)
+        self.tags: Mapping[str, str] = dict(run_settings.tags)
         self.pool = ThreadPoolExecutor(SENDERS, thread_name_prefix="fishladder")
         self.stopping = threading.Event()
 
-    def send(self, batch: Batch, members: Sequence[Any], manifest: Manifest) -> None:
+    def send(self, submission: Submission, members: Sequence[Any], manifest: Manifest) -> None:
         """Write the commands to S3, then submit: in this order, so that a killed driver finds what it did."""
         header, rows = manifest
-        batch.size = len(rows)
-        definition = self.with_credentials(lambda: self.definitions.arn(batch.needs.image))
-        self.registry.reserve(batch)
-        reference = self.with_credentials(lambda: self.ledger.open(batch.key, header, rows))
-        tags = submission.tags(batch.rule, self.ledger.workflow, self.tags)
-        request = submission.request(batch.name, definition, batch.needs, reference, batch.size, tags)
+        submission.size = len(rows)
+        definition = self.with_credentials(lambda: self.definitions.arn(submission.needs.image))
+        self.registry.reserve(submission)
+        reference = self.with_credentials(lambda: self.ledger.open(submission.key, header, rows))
+        tags = submitting.tags(submission.rule, self.ledger.workflow, self.tags)
+        request = submitting.request(submission.name, definition, submission.needs, reference, submission.size, tags)
 
         def send() -> str:
             self.rate.wait()
@@ -49,46 +49,52 @@ class Sender:
                 raise Refusal("the run was cancelled")
             return self.clients["batch-submit"].submit_job(**request)["jobId"]
 
-        job_id, batch.doubtful = self.with_credentials(
-            lambda: submission.submit(send, lambda: self.ids_of(batch), self.stopping.wait)
+        job_id, submission.doubtful = self.with_credentials(
+            lambda: submitting.submit(send, lambda: self.ids_of(submission), self.stopping.wait)
         )
-        batch.flights = {index: Flight(batch, index, job, job.attempt) for index, job in enumerate(members)}
-        batch.job_id = job_id
+        submission.batch_jobs = {
+            index: BatchJob(submission, index, job, job.attempt) for index, job in enumerate(members)
+        }
+        submission.job_id = job_id
 
-    def ids_of(self, batch: Batch) -> list[str]:
+    def ids_of(self, submission: Submission) -> list[str]:
         """All Batch jobs that carry a submission's name, oldest last."""
-        return [job_id for _, job_id in find_jobs(self.clients, [batch.needs.queue], batch.name)]
+        return [job_id for _, job_id in find_jobs(self.clients, [submission.needs.queue], submission.name)]
 
-    def withdraw(self, batch: Batch) -> None:
+    def withdraw(self, submission: Submission) -> None:
         """After a submission that failed: whatever came of it does nothing."""
-        self.quietly(lambda: self.ledger.void(batch.key))
-        self.quietly(lambda: self.end(self.ids_of(batch), "submission failed"))
-        self.registry.forget(batch)
+        self.quietly(lambda: self.ledger.void(submission.key))
+        self.quietly(lambda: self.end(self.ids_of(submission), "submission failed"))
+        self.registry.forget(submission)
 
     def cancel(self) -> None:
         """End everything that was submitted or may have been, and say what could not be ended."""
         self.stopping.set()
         self.pool.shutdown(wait=True, cancel_futures=True)
-        batches = self.registry.in_air()
+        submissions = self.registry.unfinished()
         with ThreadPoolExecutor(SENDERS) as pool:
-            left = [one for one, ended in zip(batches, pool.map(self.cancel_batch, batches), strict=True) if not ended]
+            left = [
+                one
+                for one, ended in zip(submissions, pool.map(self.cancel_submission, submissions), strict=True)
+                if not ended
+            ]
         if left:
-            names = ", ".join(batch.job_id or batch.name for batch in left)
+            names = ", ".join(submission.job_id or submission.name for submission in left)
             self.logger.error(
                 f"fishladder: could not end {len(left)} submissions ({names}). They run on: start the same command "
                 "again to take them over, or end them in the console."
             )
 
-    def cancel_batch(self, batch: Batch) -> bool:
+    def cancel_submission(self, submission: Submission) -> bool:
         try:
-            self.ledger.void(batch.key)
-            ids = list(ids_to_end(batch))
-            if batch.doubtful or not batch.job_id:
-                ids += self.ids_of(batch)
+            self.ledger.void(submission.key)
+            ids = list(ids_to_end(submission))
+            if submission.doubtful or not submission.job_id:
+                ids += self.ids_of(submission)
             for job_id in dict.fromkeys(ids):
                 self.terminate(job_id, "the run was cancelled")
         except Exception as error:
-            self.logger.error(f"fishladder: {batch.job_id or batch.name}: {error}")
+            self.logger.error(f"fishladder: {submission.job_id or submission.name}: {error}")
             return False
         return True
 

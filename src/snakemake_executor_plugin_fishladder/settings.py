@@ -81,7 +81,9 @@ class ExecutorSettings(ExecutorSettingsBase):
     array_size: int = setting(10_000, "Jobs in one array job at most (1: no arrays).")
     submit_rate: float = setting(40.0, "SubmitJob calls a second at most; AWS allows about 50 a region.")
     runnable_limit: float = setting(
-        120.0, "Minutes in which no job starts, after which waiting jobs are ended with the reason."
+        120.0,
+        "Minutes in which no job of a queue starts or runs, after which those that wait there are ended with the "
+        "reason.",
     )
     poll_interval: float = setting(1.0, "Seconds between two looks at the jobs, at least.")
     poll_limit: float = setting(20.0, "Seconds between two looks at the jobs, at most.")

@@ -11,7 +11,7 @@ from typing import Any, TextIO
 
 from .needs import disk_of
 from .outcomes import Outcome, seconds
-from .registry import Batch, Flight
+from .registry import BatchJob, Submission
 
 COLUMNS = [
     *("submitted", "started", "stopped", "rule", "jobid", "wildcards", "attempt", "batch_attempt", "batch_job"),
@@ -25,15 +25,15 @@ def moment(stamp: float | None) -> str:
     return datetime.datetime.fromtimestamp(stamp, datetime.UTC).isoformat(timespec="seconds") if stamp else ""
 
 
-def rows(flight: Flight, outcome: Outcome, tags: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+def rows(batch_job: BatchJob, outcome: Outcome, tags: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     """The attempts of a job: those Batch made before, and the last one, of which the job itself tells more."""
-    needs, end, job = flight.batch.needs, outcome.end, flight.job
+    needs, end, job = batch_job.submission.needs, outcome.end, batch_job.job
     common = {
-        "submitted": moment(flight.batch.submitted),
-        "rule": flight.batch.rule,
+        "submitted": moment(batch_job.submission.submitted),
+        "rule": batch_job.submission.rule,
         "jobid": job.jobid,
         "wildcards": "" if job.is_group() else ",".join(f"{k}={v}" for k, v in job.wildcards_dict.items()),
-        "attempt": flight.attempt,
+        "attempt": batch_job.attempt,
         "batch_job": outcome.job_id,
         "queue": needs.queue,
         "image": needs.image,
@@ -79,9 +79,9 @@ class Trace:
         self.files: dict[str, TextIO] = {}
         self.warned = False
 
-    def write(self, flight: Flight, outcome: Outcome) -> None:
+    def write(self, batch_job: BatchJob, outcome: Outcome) -> None:
         """The attempts of a job that has ended, as rows and as events."""
-        for row in rows(flight, outcome, self.tags) if self.path else ():
+        for row in rows(batch_job, outcome, self.tags) if self.path else ():
             self.append(".tsv", "\t".join(clean(row.get(column, "")) for column in COLUMNS))
             self.event("ended", **{name: value for name, value in row.items() if value != ""})
 
@@ -90,9 +90,11 @@ class Trace:
             told = {"time": moment(time.time()), "event": event, **facts}
             self.append(".jsonl", json.dumps(told, separators=(",", ":"), default=str))
 
-    def submitted(self, batch: Batch, jobs: Iterable[Any]) -> None:
-        needs = {name: value for name, value in asdict(batch.needs).items() if value}
-        self.event("submitted", rule=batch.rule, batch_job=batch.job_id, jobids=[job.jobid for job in jobs], **needs)
+    def submitted(self, submission: Submission, jobs: Iterable[Any]) -> None:
+        needs = {name: value for name, value in asdict(submission.needs).items() if value}
+        self.event(
+            "submitted", rule=submission.rule, batch_job=submission.job_id, jobids=[job.jobid for job in jobs], **needs
+        )
 
     def append(self, end: str, line: str) -> None:
         with self.lock:

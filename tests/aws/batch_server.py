@@ -128,9 +128,9 @@ class BatchServer:
     `slots`: jobs that run at once. `run`: False ends jobs at once, well, without running them. `fault(job, attempt)`
     may return a Fault for an attempt. `trouble(call, key)` may name a Trouble for an API call of an access key, of
     which `calls` counts all by kind (SubmitJob is `submitjob`, an S3 call is `s3:PUT`). `hold`: while set, no job
-    leaves RUNNABLE. `answer(job_id)` is called after a SubmitJob was carried out, and may take its time. `started`
-    counts attempts by job id. `credentials` is what jobs act with, as Batch gives them those of the job role. A
-    subclass that overrides `once` may run an attempt in a real container.
+    leaves RUNNABLE, nor ever does one of a queue that is in `dead`. `answer(job_id)` is called after a SubmitJob was
+    carried out, and may take its time. `started` counts attempts by job id. `credentials` is what jobs act with, as
+    Batch gives them those of the job role. A subclass that overrides `once` may run an attempt in a real container.
     """
 
     slots: int = 2
@@ -138,6 +138,7 @@ class BatchServer:
     fault: Callable[[Job, int], Fault | None] = lambda job, attempt: None
     trouble: Callable[[str, str], Trouble | None] = lambda call, key: None
     hold: threading.Event = field(default_factory=threading.Event)
+    dead: set[str] = field(default_factory=set)
     answer: Callable[[str], None] = lambda job_id: None
     started: Counter = field(default_factory=Counter)
     calls: Counter = field(default_factory=Counter)
@@ -280,7 +281,7 @@ class BatchServer:
     # Running
 
     def perform(self, job: Job, index: int | None) -> None:
-        while self.hold.is_set() and not job.stop:
+        while (self.hold.is_set() or job.job_queue.name in self.dead) and not job.stop:
             time.sleep(0.05)
         if not self.run:
             job._mark_stopped(success=not job.stop)

@@ -127,7 +127,7 @@ rule huge:
     code, said = driver.run(tmp_path)
     assert code != 0
     assert "Rule huge can never run" in said
-    assert "The largest is c5.2xlarge with 8 vCPUs, 16352 MB" in said
+    assert "The largest is c5.2xlarge with 8 vCPUs, 15276 MB" in said
     assert batch_server.calls["submitjob"] == 0
 
 

@@ -10,7 +10,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
 
-from snakemake_executor_plugin_fishladder.capacity import AGENT_MB
+from snakemake_executor_plugin_fishladder.capacity import offered_mb
 from snakemake_executor_plugin_fishladder.manifest import ENVIRONMENT_NAME, Reference, unpack
 from tests.aws import driver, stub_job
 from tests.aws.batch_server import ANSWER_LOST, BROKEN, EXPIRED, HOST_GONE, NOTHING_LISTED, THROTTLED, Fault, Trouble
@@ -278,8 +278,11 @@ def test_out_of_memory_on_the_largest_instance_is_not_tried_again(batch_server, 
     assert code != 0
     assert "on the largest instance of its queue, so it is not tried again" in said.replace("\n", " ")
     rows = list(csv.DictReader((tmp_path / "fishladder-trace.tsv").open(), delimiter="\t"))
-    most = 16 * 1024 - AGENT_MB  # a c5.2xlarge
-    assert [(int(row["memory_asked_mb"]), row["outcome"]) for row in rows] == [(10_000, "oom"), (most, "oom-largest")]
+    most = offered_mb(16 * 1024)  # a c5.2xlarge
+    assert [(int(row["memory_asked_mb"]), row["outcome"]) for row in rows] == [
+        (10_000, "oom"),
+        (most, "oom-on-largest-instance"),
+    ]
 
 
 def test_right_that_is_missing_is_told_at_once(batch_server, tmp_path):
@@ -301,6 +304,16 @@ def test_job_that_never_starts_says_why(batch_server, tmp_path):
     assert "no start for" in said
     assert "queue work and its compute environments are enabled and valid" in said
     assert batch_server.active() == []
+
+
+def test_job_in_a_dead_queue_is_told_while_another_queue_works(batch_server, tmp_path):
+    batch_server.dead.add(batch_server.queue("dead"))
+    queues = "resources: batch_queue=lambda wildcards: 'dead' if wildcards.i == '1' else 'work'"
+    python = stub_job.prepare(tmp_path, 2, seconds=20, more=queues)
+    code, said = driver.run(tmp_path, "--keep-going", "--fishladder-runnable-limit", "0.03", python=python)
+    assert code != 0
+    assert stub_job.lost(tmp_path, 2) == [1]
+    assert said.index("queue dead and its compute environments are") < said.index("Finished jobid")
 
 
 def test_job_that_waits_in_a_queue_that_was_deleted_says_so(batch_server, tmp_path):

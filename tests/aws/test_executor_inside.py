@@ -7,6 +7,7 @@ from snakemake_executor_plugin_fishladder import inside
 from snakemake_executor_plugin_fishladder.clients import Clients
 from snakemake_executor_plugin_fishladder.inside import Job, perform
 from snakemake_executor_plugin_fishladder.ledger import Ledger
+from snakemake_executor_plugin_fishladder.outcomes import classify
 from snakemake_executor_plugin_fishladder.states import NO_RUNTIME, VOID, End
 from tests.aws.batch_server import REGION
 
@@ -86,11 +87,27 @@ def test_a_job_whose_first_attempt_failed_or_left_nothing_is_done_again(ledger, 
         job = open_job(ledger, tmp_path)
         job.fetch()
         job.index = index
-        job.leave(End(index, 1, code, False, 1, 2, 3), "")
+        job.leave(End(index, 1, code, "", 1, 2, 3), "")
     assert perform(open_job(ledger, tmp_path, attempt=2)) == 0
     assert (tmp_path / "first").read_text() == "ran\n"
 
 
-def test_a_rules_own_exit_code_is_not_taken_for_a_missing_runtime(ledger, tmp_path):
-    assert perform(open_job(ledger, tmp_path, after="; exit 97")) == 1  # Batch tries 97 again
-    assert ledger.ends("k")[0].code == NO_RUNTIME
+@pytest.mark.parametrize("code", range(93, 98))
+def test_a_rules_own_exit_code_says_nothing_of_runtime_scratch_or_access(ledger, tmp_path, code):
+    told = perform(open_job(ledger, tmp_path, after=f"; exit {code}"))
+    assert told == (1 if code == NO_RUNTIME else code)  # Batch tries 97 again
+    end = ledger.ends("k")[0]
+    assert end.code == code
+    assert classify({"status": "FAILED", "container": {"exitCode": told}}, end) == "user"
+
+
+def test_scratch_that_is_too_small_or_full_is_told_beside_the_exit_code(ledger, tmp_path):
+    said = "; echo 'cannot write: No space left on device'; exit 3"
+    job = open_job(ledger, tmp_path, after=said)
+    assert perform(job) == 3
+    end = ledger.ends("k")[0]
+    assert (end.code, end.cause, classify({"status": "FAILED"}, end)) == (3, "disk", "disk")
+    row = {"args": "first", "disk_mb": 10**9}
+    code, tail, cause = inside.run_in(job, row, tmp_path)
+    assert (code, cause) == (1, "disk")
+    assert "asks for 1000000000 MB of scratch" in tail

@@ -14,12 +14,12 @@ from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_executor_plugin_fishladder import clients, failures, polling, progress
 from snakemake_executor_plugin_fishladder.executor import FAILED_LOOKS, Executor
 from snakemake_executor_plugin_fishladder.inside import rule_code
-from snakemake_executor_plugin_fishladder.ledger import split, token
+from snakemake_executor_plugin_fishladder.ledger import digest, split
 from snakemake_executor_plugin_fishladder.manifest import Reference, common_ends, pack, unpack
 from snakemake_executor_plugin_fishladder.needs import Needs
 from snakemake_executor_plugin_fishladder.outcomes import ADVICE, classify, grown, outcome
-from snakemake_executor_plugin_fishladder.registry import Batch, Flight, Registry, ids_to_end
-from snakemake_executor_plugin_fishladder.states import DISK, End
+from snakemake_executor_plugin_fishladder.registry import BatchJob, Registry, Submission, ids_to_end
+from snakemake_executor_plugin_fishladder.states import End
 
 ROWS = st.lists(st.fixed_dictionaries({"args": st.text(max_size=60)}), min_size=1, max_size=50)
 
@@ -56,7 +56,7 @@ ENDS = st.builds(
     index=st.integers(0, 9999),
     attempt=st.integers(1, 10),
     code=st.integers(0, 255),
-    oom=st.booleans(),
+    cause=st.sampled_from(["", "oom", "disk"]),
     start=st.integers(0, 2**33),
     stop=st.integers(0, 2**33),
     peak_mb=st.integers(0, 10**7),
@@ -89,8 +89,8 @@ def detail(status: str = "FAILED", why: str = "Essential container in task exite
     return {"jobId": "j", "status": status, "statusReason": why, "container": {"exitCode": code, "reason": reason}}
 
 
-def end(code: int, oom: bool = False) -> End:
-    return End(0, 1, code, oom, 1, 2, 3)
+def end(code: int, cause: str = "") -> End:
+    return End(0, 1, code, cause, 1, 2, 3)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def end(code: int, oom: bool = False) -> End:
         (detail(why="Host EC2 (instance i-1) terminated."), None, "host"),
         (detail(code=137, reason="OutOfMemoryError: Container killed due to memory usage"), None, "oom"),
         (detail(code=137), None, "oom"),
-        (detail(code=1), end(1, oom=True), "oom"),
+        (detail(code=1), end(1, "oom"), "oom"),
         (detail(code=137), end(137), "oom"),
         (detail(why="Task failed to start", reason="CannotPullContainerError: manifest unknown"), None, "image"),
         (detail(why="Task failed to start", reason="CannotPullContainerError: toomanyrequests"), None, "pull"),
@@ -114,7 +114,8 @@ def end(code: int, oom: bool = False) -> End:
         (detail(code=97), end(97), "user"),
         (detail(code=96), None, "void"),
         (detail(code=94), None, "access"),
-        (detail(code=DISK), end(DISK), "disk"),
+        (detail(code=1), end(1, "disk"), "disk"),
+        (detail(code=95), end(95), "user"),
         (detail(), None, "unknown"),
     ],
 )
@@ -151,14 +152,14 @@ def test_ids_are_described_a_hundred_at_a_time(ids):
 
 
 def test_an_end_that_could_not_be_told_is_found_at_the_next_look():
-    one = batch(2, job_id="p")
+    one = submission(2, job_id="p")
     detail = {"jobId": "p", "status": "PENDING", "arrayProperties": {"statusSummary": {"SUCCEEDED": 1, "RUNNING": 1}}}
     clients = {"batch": SimpleNamespace(describe_jobs=lambda jobs: {"jobs": [detail]})}
     poller = polling.Poller(clients, SimpleNamespace(ends=lambda key: {0: end(0)}))
-    flights = list(one.flights.values())
-    told = next(poller.look(flights))  # and here the telling fails
-    assert [flight for flight, _ in poller.look(flights)] == [told[0]] == [one.flights[0]]
-    assert list(poller.look(flights[1:])) == []
+    batch_jobs = list(one.batch_jobs.values())
+    told = next(poller.look(batch_jobs))  # and here the telling fails
+    assert [batch_job for batch_job, _ in poller.look(batch_jobs)] == [told[0]] == [one.batch_jobs[0]]
+    assert list(poller.look(batch_jobs[1:])) == []
 
 
 def test_pace_slows_with_silence_and_wakes_with_events(monkeypatch):
@@ -174,30 +175,30 @@ def test_pace_slows_with_silence_and_wakes_with_events(monkeypatch):
     assert pace.seconds() == 1
 
 
-def batch(size: int, **given_values) -> Batch:
-    made = Batch("k", "fl-w-k-make", "make", Needs("tool:1", 2, 500, queue="work"), size, **given_values)
-    made.flights = {index: Flight(made, index, None, 1) for index in range(size)}
+def submission(size: int, **given_values) -> Submission:
+    made = Submission("k", "fl-w-k-make", "make", Needs("tool:1", 2, 500, queue="work"), size, **given_values)
+    made.batch_jobs = {index: BatchJob(made, index, None, 1) for index in range(size)}
     return made
 
 
 def test_registry_tells_the_last_of_a_submission_and_what_to_end():
-    registry, one = Registry(), batch(2, job_id="p")
+    registry, one = Registry(), submission(2, job_id="p")
     registry.reserve(one)
     assert list(ids_to_end(one)) == ["p"]
-    assert registry.land(one.flights[0]) is False
-    assert registry.in_air() == [one]
-    assert registry.land(one.flights[1]) is True
-    assert registry.in_air() == []
-    taken = batch(3, job_id="q", adopted=True)
-    del taken.flights[0]
+    assert registry.finish(one.batch_jobs[0]) is False
+    assert registry.unfinished() == [one]
+    assert registry.finish(one.batch_jobs[1]) is True
+    assert registry.unfinished() == []
+    taken = submission(3, job_id="q", adopted=True)
+    del taken.batch_jobs[0]
     assert list(ids_to_end(taken)) == ["q:1", "q:2"]  # the third is not ours to end
-    assert list(ids_to_end(batch(1))) == []
+    assert list(ids_to_end(submission(1))) == []
 
 
 def test_failure_tells_everything_one_needs():
-    flight = batch(1, job_id="p").flights[0]
+    batch_job = submission(1, job_id="p").batch_jobs[0]
     told = outcome({**detail(code=3), "attempts": [{}, {}]}, end(3))
-    text = failures.message(flight, told, ["first", "last"], "eu-central-1", 2)
+    text = failures.message(batch_job, told, ["first", "last"], "eu-central-1", 2)
     for words in (
         "rule make",
         "Batch job j",
@@ -257,7 +258,7 @@ def test_only_what_may_pass_is_waited_for_and_the_rest_says_what_is_wrong(error,
 
 
 def test_looks_that_fail_are_repeated_so_often_and_no_more():
-    info, told, fails = SimpleNamespace(aux={"flight": object()}), [], []
+    info, told, fails = SimpleNamespace(aux={"batch_job": object()}), [], []
 
     def with_credentials(look):
         if fails.pop():
@@ -266,10 +267,10 @@ def test_looks_that_fail_are_repeated_so_often_and_no_more():
     driver = SimpleNamespace(
         ready=True,
         failed_looks=0,
-        sender=SimpleNamespace(with_credentials=with_credentials, registry=SimpleNamespace(in_air=list)),
+        sender=SimpleNamespace(with_credentials=with_credentials, registry=SimpleNamespace(unfinished=list)),
         logger=SimpleNamespace(warning=told.append),
         poller=SimpleNamespace(changed=False),
-        progress=SimpleNamespace(news=lambda batches: None),
+        progress=SimpleNamespace(news=lambda submissions: None),
     )
 
     async def look() -> list:
@@ -285,14 +286,14 @@ def test_looks_that_fail_are_repeated_so_often_and_no_more():
 
 
 def test_progress_is_one_line_by_rule():
-    one = batch(5, summary={"RUNNING": 2, "RUNNABLE": 3})
+    one = submission(5, summary={"RUNNING": 2, "RUNNABLE": 3})
     assert progress.line(Counter(make=7, join=1), Counter(make=1), [one]) == (
         "join 1 done | make 7 done, 2 running, 3 waiting, 1 failed"
     )
 
 
 def test_tokens_tell_jobs_apart_and_addresses_are_checked():
-    assert token("a", ["b"]) == token("a", ["b"]) != token("a", ["c"])
+    assert digest("a", ["b"]) == digest("a", ["b"]) != digest("a", ["c"])
     assert split("s3://bucket/a/b/") == ("bucket", "a/b")
     for wrong in ("bucket/a", "s3://"):
         with pytest.raises(ValueError, match="is not s3://bucket/folder"):

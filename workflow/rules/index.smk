@@ -54,7 +54,7 @@ rule build_transcripts:
 
 
 # The files of an index by their names (Salmon 1.10), without its logs, which tell the time of day; and how it was made.
-# One by one, so that a job which finds half of them fails, and runs can share them.
+# By name, so that a job which finds half of them fails.
 SALMON_INDEX = [
     *("complete_ref_lens.bin", "ctable.bin", "ctg_offsets.bin", "duplicate_clusters.tsv", "info.json", "mphf.bin"),
     *("pos.bin", "rank.bin", "refAccumLengths.bin", "reflengths.bin", "refseq.bin", "seq.bin", "versionInfo.json"),
@@ -71,7 +71,9 @@ rule salmon_index:
             then="<results>/reference/{organism}/{assembly}.{release}/genome.fa.gz",
         ),
     output:
-        temp(multiext("<results>/index/{organism}.{assembly}.{release}.salmon-{version}.k{k}.", *SALMON_INDEX)),
+        # One file, since Salmon lays out each index anew: of several, runs that share a cache could get some of one
+        # index and some of another.
+        temp("<results>/index/{organism}.{assembly}.{release}.salmon-{version}.k{k}.tar"),
     log:
         "<logs>/salmon_index/{organism}.{assembly}.{release}.salmon-{version}.k{k}.txt",
     benchmark:
@@ -88,6 +90,7 @@ rule salmon_index:
     params:
         version="{version}",
         k="{k}",
+        files=SALMON_INDEX,
     shell:
         r"""
         exec &>{log:q}
@@ -110,9 +113,7 @@ rule salmon_index:
         )
         "${{command[@]}}"
         sed "s|$scratch/||g" <<<"${{command[*]}}" >"$scratch/index/command.txt"
-        for file in {output:q}; do
-            mv "$scratch/index/${{file##*.k{params.k}.}}" "$file"
-        done
+        tar -c -f {output:q} -C "$scratch/index" {params.files:q}
         """
 
 
@@ -120,7 +121,7 @@ rule pack_index:
     """Pack an index into one file with sorted members, and write down how it was made."""
     input:
         # The genome and the annotation are told by the checksums of the lock, which they were held against.
-        index=multiext("<results>/index/{organism}.{assembly}.{release}.salmon-{version}.k{k}.", *SALMON_INDEX),
+        index="<results>/index/{organism}.{assembly}.{release}.salmon-{version}.k{k}.tar",
         transcripts="<results>/reference/{organism}/{assembly}.{release}/transcripts.fa.gz",
     output:
         archive="<results>/index/{organism}.{assembly}.{release}.salmon-{version}.k{k}.tar.gz",

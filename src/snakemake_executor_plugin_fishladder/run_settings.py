@@ -2,7 +2,7 @@
 
 import os
 
-from .job_definitions import RUNTIME, Ground, parse_volumes
+from .job_definitions import RUNTIME, RunSettings, parse_volumes
 from .settings import ExecutorSettings, pairs
 
 ENDPOINTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3")
@@ -20,10 +20,10 @@ def region_of(settings: ExecutorSettings) -> str:
     return found
 
 
-def ground_of(settings: ExecutorSettings) -> Ground:
+def run_settings_of(settings: ExecutorSettings) -> RunSettings:
     region = region_of(settings)
     endpoints = [(name, os.environ[name]) for name in ENDPOINTS if os.environ.get(name)]
-    return Ground(
+    return RunSettings(
         job_role=settings.job_role,
         execution_role=settings.execution_role,
         log_group=settings.log_group,
