@@ -4,7 +4,6 @@ import os
 import shutil
 import stat
 import subprocess
-from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -66,9 +65,6 @@ def test_a_second_run_in_another_prefix_of_the_bucket_makes_no_index_again(batch
     assert done[0][0].count("--kmerLen 23") == 2
     assert made[0] == made[1]
     assert len([name for name in made[0] if name.endswith(".k23.tar.gz")]) == 2
-    # Two runs that make an index at the same time store two that differ: an entry of one object is one of them, whole.
-    kinds = Counter(Path(name).suffix for name in files(batch_server, "cache/"))
-    assert (kinds[".tar"], kinds[".bin"]) == (2, 0)
 
 
 def test_without_a_place_for_the_cache_nothing_is_said_of_it(tmp_path, monkeypatch):

@@ -36,7 +36,7 @@ CALLS = {
     "prepare_fasta": ("reference/toya_fabularis/TOYA1.57/fasta/genome.fa", ["samtools", "gzip"]),
     "quantify": ("quant/fungus_paired/quant.sf", ["salmon", "gzip", "awk"]),
     "trim_reads": ("quant/fungus_paired/trimmed", ["fastp", "awk"]),
-    "salmon_index": ("index/toya_fabularis.TOYA1.57.salmon-1.10.1.k31.tar", ["salmon", "tar"]),
+    "salmon_index": ("index/toya_fabularis.TOYA1.57.salmon-1.10.1.k31.info.json", ["salmon"]),
     "build_transcripts": (
         "reference/toya_fabularis/TOYA1.57/transcripts.fa.gz",
         ["gzip", "tr", "awk", "rsem-prepare-reference"],

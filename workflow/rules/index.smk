@@ -54,7 +54,7 @@ rule build_transcripts:
 
 
 # The files of an index by their names (Salmon 1.10), without its logs, which tell the time of day; and how it was made.
-# By name, so that a job which finds half of them fails.
+# One by one, so that a job which finds half of them fails, and runs can share them.
 SALMON_INDEX = [
     *("complete_ref_lens.bin", "ctable.bin", "ctg_offsets.bin", "duplicate_clusters.tsv", "info.json", "mphf.bin"),
     *("pos.bin", "rank.bin", "refAccumLengths.bin", "reflengths.bin", "refseq.bin", "seq.bin", "versionInfo.json"),
@@ -71,9 +71,7 @@ rule salmon_index:
             then="<results>/reference/{organism}/{assembly}.{release}/genome.fa.gz",
         ),
     output:
-        # One file, since Salmon lays out each index anew: of several, runs that share a cache could get some of one
-        # index and some of another.
-        temp("<results>/index/{organism}.{assembly}.{release}.salmon-{version}.k{k}.tar"),
+        temp(multiext("<results>/index/{organism}.{assembly}.{release}.salmon-{version}.k{k}.", *SALMON_INDEX)),
     log:
         "<logs>/salmon_index/{organism}.{assembly}.{release}.salmon-{version}.k{k}.txt",
     benchmark:
@@ -90,7 +88,8 @@ rule salmon_index:
     params:
         version="{version}",
         k="{k}",
-        files=SALMON_INDEX,
+        # Salmon lays out each index anew, and files of two can come together where two runs that share them store theirs.
+        checksums="md5sum" if SHARED else ":",
     shell:
         r"""
         exec &>{log:q}
@@ -112,8 +111,11 @@ rule salmon_index:
             --index "$scratch/index"
         )
         "${{command[@]}}"
-        sed "s|$scratch/||g" <<<"${{command[*]}}" >"$scratch/index/command.txt"
-        tar -c -f {output:q} -C "$scratch/index" {params.files:q}
+        {{ echo "${{command[*]}}" && {params.checksums} "$scratch"/index/*; }} | sed "s|$scratch/||g" >"$scratch/command.txt"
+        mv "$scratch/command.txt" "$scratch/index"
+        for file in {output:q}; do
+            mv "$scratch/index/${{file##*.k{params.k}.}}" "$file"
+        done
         """
 
 
@@ -121,7 +123,7 @@ rule pack_index:
     """Pack an index into one file with sorted members, and write down how it was made."""
     input:
         # The genome and the annotation are told by the checksums of the lock, which they were held against.
-        index="<results>/index/{organism}.{assembly}.{release}.salmon-{version}.k{k}.tar",
+        index=multiext("<results>/index/{organism}.{assembly}.{release}.salmon-{version}.k{k}.", *SALMON_INDEX),
         transcripts="<results>/reference/{organism}/{assembly}.{release}/transcripts.fa.gz",
     output:
         archive="<results>/index/{organism}.{assembly}.{release}.salmon-{version}.k{k}.tar.gz",
