@@ -126,10 +126,8 @@ def alleles_of(row: Mapping[str, str] | None) -> tuple[str, str]:
     """The two-field alleles of a row; one copy of DRB3, 4 or 5 is an allele and an absent one."""
     if row is None:
         return "", ""
-    words = [two_fields(row.get(f"two_field{number}") or row[f"allele{number}"]) for number in (1, 2)]
-    if row["locus"] in SECOND_DRB:
-        words = [word or "absent" for word in words]
-    return words[0], words[1]
+    first, second = (two_fields(row.get(f"two_field{number}") or row[f"allele{number}"]) for number in (1, 2))
+    return first, second
 
 
 def score(calls: Iterable[Call]) -> dict[str, float]:

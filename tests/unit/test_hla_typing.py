@@ -103,23 +103,37 @@ def test_homozygous_one_copy_and_absent_are_told_apart(person):
 
 
 @pytest.mark.parametrize(
-    ("drb1", "zygosity", "depth", "called", "confidence"),
+    ("drb1", "zygosity", "depth", "called", "confidence", "agree"),
     [
-        (("DRB1*03:01", "DRB1*04:01"), "homozygous", 5.0, "one copy", 0.9),
-        (("DRB1*03:01", ""), "homozygous", 5.0, "homozygous", 0.99),  # too few reads to tell copies by depth
-        (("DRB1*03:01", "DRB1*04:01"), "heterozygous", 9.0, "heterozygous", 0.5),
-        (("DRB1*03:01", "DRB1*04:01"), "homozygous", 0.1, "absent", 0.5),
-        (("DRB1*01:01", "DRB1*04:01"), "homozygous", 0.1, "absent", 0.9),
+        (("DRB1*03:01", "DRB1*04:01"), "homozygous", 5.0, "one copy", 0.9, True),
+        (("DRB1*03:01", ""), "homozygous", 5.0, "homozygous", 0.99, True),  # too few reads to tell copies by depth
+        (("DRB1*03:01", "DRB1*04:01"), "heterozygous", 9.0, "heterozygous", 0.5, False),
+        (("DRB1*03:01", "DRB1*04:01"), "homozygous", 0.1, "no call", 0.0, False),
+        (("DRB1*03:01", ""), "homozygous", 0.1, "no call", 0.0, True),  # too few reads to say that it is not there
+        (("DRB1*01:01", "DRB1*04:01"), "homozygous", 0.1, "absent", 0.9, True),
     ],
 )
-def test_copies_of_drb3_are_held_against_the_haplotypes_of_drb1(drb1, zygosity, depth, called, confidence):
-    told = {locus: nothing(locus) for locus in ("DRB1", "DRB3")}
+def test_copies_of_drb3_are_held_against_the_haplotypes_of_drb1(drb1, zygosity, depth, called, confidence, agree):
+    told = {locus: nothing() for locus in ("DRB1", "DRB3")}
     told["DRB1"] |= {"two_field1": drb1[0], "two_field2": drb1[1], "depth": 9.0, "confidence": 0.9}
     told["DRB3"] |= {"zygosity": zygosity, "depth": depth, "exons": [{}], "confidence": 0.99, "confidence1": 0.99}
     told["DRB3"] |= {"allele1": "DRB3*01:01", "flags": []}
     settle_optional(told)
     assert (told["DRB3"]["zygosity"], told["DRB3"]["confidence"]) == (called, confidence)
-    assert ("haplotypes of DRB1" in "".join(told["DRB3"]["flags"])) == (confidence == 0.5)
+    assert ("haplotypes of DRB1" in "".join(told["DRB3"]["flags"])) == (not agree)
+
+
+def test_a_gene_that_nothing_was_read_near_is_not_called_absent(laboratory):
+    class_one = {locus: GENOTYPE[locus] for locus in ("A", "B", "C")}
+    first, second = laboratory.reads("class_one", laboratory.templates(class_one, 40))
+    rows, _ = laboratory.type("class_one", [first], [second])
+    assert {locus: types(rows[locus]) for locus in class_one} == {locus: true_types(locus) for locus in class_one}
+    for locus in ("DRB3", "DRB4", "DRB5", "DQA1"):
+        row = rows[locus]
+        assert (row["zygosity"], row["allele1"], row["allele2"], row["confidence"]) == ("no call", "", "", "0.000")
+        assert row["flags"]
+    drb3, _ = laboratory.type("drb3", [first], [second], loci=["A", "DRB3"])  # nor where DRB1 is not typed
+    assert (drb3["DRB3"]["zygosity"], drb3["DRB3"]["allele1"]) == ("no call", "")
 
 
 def test_a_row_tells_release_groups_commonness_depth_and_what_is_not_known_of_an_allele(person):

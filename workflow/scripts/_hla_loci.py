@@ -60,7 +60,7 @@ def type_loci(index: Index, hits: Hits, fragment_of: np.ndarray, ciwd: Mapping[s
         call.third = find_third(locus, call.rows, explained)
         call.misfits = find_misfits(locus, call.rows, own)
     told = {
-        name: describe(typed[name], *calls[name], groups, ciwd) if name in typed else nothing(name) for name in loci
+        name: describe(typed[name], *calls[name], groups, ciwd) if name in typed else nothing() for name in loci
     }
     settle_optional(told)
     flag(told, solved)
@@ -176,17 +176,13 @@ def commonness(name: str, groups: dict[str, dict[str, str]], ciwd: Mapping[str, 
     return ciwd.get(two_fields(name), "" if not ciwd else "not listed")
 
 
-def nothing(name: str) -> dict:
+def nothing() -> dict:
     """A locus that no read fits."""
-    told = {"zygosity": ABSENT if name in OPTIONAL else "no call", "confidence": 0.0, "alternatives": [], "reads": 0}
-    told |= {"reads_explained": 0, "depth": 0.0, "exons": [], "misfits": [], "third": None, "flags": ["no reads"]}
+    told = {"zygosity": "no call", "confidence": 0.0, "alternatives": [], "reads": 0, "reads_explained": 0}
+    told |= {"depth": 0.0, "exons": [], "misfits": [], "third": None, "flags": ["no reads"]}
     for place in ("1", "2"):
-        told |= {f"{key}{place}": "" for key in ("two_field", "g_group", "p_group", "ciwd", "partial")}
-        told |= {
-            f"allele{place}": ABSENT if name in OPTIONAL else "",
-            f"confidence{place}": 0.0,
-            f"ambiguity{place}": [],
-        }
+        told |= {f"{key}{place}": "" for key in ("allele", "two_field", "g_group", "p_group", "ciwd", "partial")}
+        told |= {f"confidence{place}": 0.0, f"ambiguity{place}": []}
     return told
 
 
@@ -194,7 +190,7 @@ def settle_optional(told: dict[str, dict]) -> None:
     """Which of DRB3, 4 and 5 are there at all, and in one copy or two.
 
     The types of DRB1 tell, on whose haplotypes they are; or else their depth beside DRB1's. Where both tell and do not
-    agree, the call is kept, and in doubt.
+    agree, the call is kept, and in doubt. Where neither tells, what was not seen may yet be there: no call.
     """
     expected = told.get("DRB1", {}).get("depth", 0.0)
     for name in OPTIONAL:
@@ -203,9 +199,10 @@ def settle_optional(told: dict[str, dict]) -> None:
             continue
         share, copies = found["depth"] / expected, copies_by_drb1(name, told["DRB1"])
         if share < PRESENT_DEPTH or not found["exons"]:
-            exons, reads, depth = found["exons"], found["reads"], found["depth"]
-            found |= nothing(name) | {"exons": exons, "reads": reads, "depth": depth, "flags": []}
-            found["confidence"] = 1.0 if expected >= LOW_DEPTH else 0.5
+            flags = [] if found["exons"] else found["flags"]
+            found |= nothing() | {key: found[key] for key in ("exons", "reads", "depth")} | {"flags": flags}
+            if expected >= LOW_DEPTH or copies == 0:
+                found |= {"zygosity": ABSENT, "allele1": ABSENT, "allele2": ABSENT, "confidence": 1.0, "flags": []}
             seen = 0
         else:
             few = copies == 1 or (not copies and expected >= LOW_DEPTH and share < ONE_COPY_DEPTH)
