@@ -196,6 +196,43 @@ def test_of_a_bam_without_an_index_or_of_an_unknown_genome_all_reads_are_looked_
         assert why in told["notes"][0]
 
 
+def test_of_a_bam_reads_marked_as_duplicates_or_as_failing_checks_are_left_out_and_counted(release, tmp_path):
+    genes = gene_reads(release[1], 100, 60)
+    write_bam(tmp_path / "s.bam", genes, "chr6")
+    plain = pysam.AlignmentFile(str(tmp_path / "s.bam"))
+    with plain, pysam.AlignmentFile(str(tmp_path / "marked.bam"), "wb", template=plain) as file:
+        for record in plain.fetch(until_eof=True):
+            file.write(record)
+            for name, flag in (("copy", 0x400), ("copy", 0x400), ("bad", 0x200), ("bad_copy", 0x600)):
+                marked = pysam.AlignedSegment.fromstring(record.to_string(), plain.header)
+                marked.query_name, marked.flag = f"{record.query_name}{name}", record.flag | flag
+                file.write(marked)
+    pysam.index(str(tmp_path / "marked.bam"))
+    fish([], [], tmp_path / "s.bam", None, release[0], tmp_path / "plain")
+    fish([], [], tmp_path / "marked.bam", None, release[0], tmp_path / "marked")
+    assert fished(tmp_path / "marked") == fished(tmp_path / "plain")
+    told, without = (json.loads((tmp_path / name / "fished.json").read_text()) for name in ("marked", "plain"))
+    left_out = [
+        "225 reads marked as duplicates were left out",
+        "75 reads marked as failing quality checks were left out",
+    ]
+    assert told["notes"] == [*without["notes"], *left_out]
+    assert (told["reads"], told["fished"]) == (75, 60) == (without["reads"], without["fished"])
+
+
+def test_a_bam_of_which_no_read_passed_quality_checks_fails_its_sample_and_says_why(release, tmp_path):
+    write_bam(tmp_path / "s.bam", gene_reads(release[1], 100, 60), "chr6")
+    plain = pysam.AlignmentFile(str(tmp_path / "s.bam"))
+    with plain, pysam.AlignmentFile(str(tmp_path / "bad.bam"), "wb", template=plain) as file:
+        for record in plain.fetch(until_eof=True):
+            record.flag |= 0x200
+            file.write(record)
+    fish([], [], tmp_path / "bad.bam", None, release[0], tmp_path / "fished")
+    told = (tmp_path / "fished/failed.txt").read_text()
+    assert "holds no reads to look at (" in told
+    assert "80 reads marked as failing quality checks were left out" in told
+
+
 def test_a_bam_that_was_cut_fails_its_sample(release, tmp_path):
     write_bam(tmp_path / "s.bam", gene_reads(release[1], 100, 60), "chr6")
     (tmp_path / "s.bam").write_bytes((tmp_path / "s.bam").read_bytes()[:700])

@@ -59,9 +59,7 @@ def type_loci(index: Index, hits: Hits, fragment_of: np.ndarray, ciwd: Mapping[s
         calls[name] = call, own
         call.third = find_third(locus, call.rows, explained)
         call.misfits = find_misfits(locus, call.rows, own)
-    told = {
-        name: describe(typed[name], *calls[name], groups, ciwd) if name in typed else nothing() for name in loci
-    }
+    told = {name: describe(typed[name], *calls[name], groups, ciwd) if name in typed else nothing() for name in loci}
     settle_optional(told)
     flag(told, solved)
     return {

@@ -75,7 +75,8 @@ def fish(
     except DAMAGED as error:
         raise NoReads(f"{bam or path}: {error}; bring the file again") from error
     if not seen:
-        raise NoReads(f"{bam or fq1[0]} holds no reads; leave the lane out or bring the file again")
+        why = f" to look at ({'; '.join(notes)})" if notes else ""
+        raise NoReads(f"{bam or fq1[0]} holds no reads{why}; leave the lane out or bring the file again")
     return {
         "reads": seen,
         "bases": bases,
