@@ -5,7 +5,18 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from _hla_calls import ABSENT, Call, call_locus, exon_depths, find_misfits, find_third, two_fields
+from _hla_calls import (
+    ABSENT,
+    Call,
+    call_locus,
+    exon_depths,
+    find_misfits,
+    find_third,
+    mean_depth,
+    own_fragments,
+    telling,
+    two_fields,
+)
 from _hla_evidence import FLOOR, Evidence, Locus, weigh
 from _hla_genotypes import Candidates, find_candidates, priors, stray_chance, weigh_pairs
 from _hla_hits import Hits
@@ -23,8 +34,6 @@ CERTAIN = 0.95
 CONTRADICTED = 0.5  # confidence of what DRB1 speaks against
 LOW_DEPTH = 10.0
 DROPOUT_DEPTH = 0.1  # of an exon that tells types, as a share of the locus' depth
-ROUNDING = 1e-3  # of fits, which are sums of 32-bit numbers
-TELLING_EXONS = {"A": (2, 3), "B": (2, 3), "C": (2, 3)}
 
 
 class NoTypes(ValueError):
@@ -53,9 +62,8 @@ def type_loci(index: Index, hits: Hits, fragment_of: np.ndarray, ciwd: Mapping[s
         explained = explained_elsewhere(name, locus, typed, chosen, evidence.fragments)
         stray = stray_chance(name, index.genes)
         posterior = weigh_pairs(locus, candidates[name], explained, priors(locus.gene.names, ciwd), stray)
-        call = call_locus(locus, posterior)
-        # A fragment that another locus explains better is not this one's.
-        own = locus.fit(call.rows).max(axis=1) >= explained - ROUNDING
+        call = call_locus(locus, posterior, explained)
+        own = own_fragments(locus, call.rows, explained)
         calls[name] = call, own
         call.third = find_third(locus, call.rows, explained)
         call.misfits = find_misfits(locus, call.rows, own)
@@ -137,8 +145,6 @@ def describe(
     """A locus as it stands in the evidence and in the table."""
     gene = locus.gene
     exons = exon_depths(locus, call.rows, own)
-    telling = [each for each in exons if each["exon"] in TELLING_EXONS.get(gene.name, (2,))]
-    depth = sum(sum(each["depth"]) for each in telling) / max(sum(each["length"] for each in telling), 1)
     rows_here = locus.row_of[locus.row_of >= 0]
     told = {
         "zygosity": call.zygosity,
@@ -146,7 +152,7 @@ def describe(
         "alternatives": [{"genotype": list(pair), "probability": share} for pair, share in call.alternatives],
         "reads": int(own[rows_here].sum()),
         "reads_explained": int((own & (locus.fit(call.rows).max(axis=1) > -2))[rows_here].sum()),
-        "depth": depth,
+        "depth": mean_depth(*telling(gene.name, exons)),
         "exons": exons,
         "misfits": call.misfits,
         "third": call.third,
@@ -240,10 +246,11 @@ def flag(told: dict[str, dict], solved: Solved) -> None:
             flags.append(f"optimum not proved: gap {solved.gap:.2g}")
         if found["depth"] < LOW_DEPTH:
             flags.append("low coverage")
-        for each in found["exons"]:
-            mean = sum(each["depth"]) / max(each["length"], 1)
-            if each["exon"] in TELLING_EXONS.get(name, (2,)) and mean < DROPOUT_DEPTH * found["depth"]:
-                flags.append(f"dropout: exon {each['exon']}")
+        flags += [
+            f"dropout: exon {each['exon']}"
+            for each in telling(name, found["exons"])
+            if mean_depth(each) < DROPOUT_DEPTH * found["depth"]
+        ]
         if found["third"]:
             flags.append(f"third allele: {found['third']['allele']} ({found['third']['reads']} fragments)")
         flags += [
