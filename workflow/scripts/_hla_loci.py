@@ -169,13 +169,13 @@ def describe(
             f"g_group{place + 1}": groups["G"].get(full, "") if known else "",
             f"p_group{place + 1}": groups["P"].get(full, "") if known else "",
             f"ambiguity{place + 1}": call.ambiguities[place] if known else [],
-            f"ciwd{place + 1}": commonness(full, groups, ciwd) if known else "",
+            f"ciwd{place + 1}": commonness(full, ciwd) if known else "",
             f"partial{place + 1}": ",".join(str(exon + 1) for exon in np.flatnonzero(filled)) if known else "",
         }
     return told
 
 
-def commonness(name: str, groups: dict[str, dict[str, str]], ciwd: Mapping[str, str]) -> str:
+def commonness(name: str, ciwd: Mapping[str, str]) -> str:
     """How common an allele's two-field type is, by the list."""
     return ciwd.get(two_fields(name), "" if not ciwd else "not listed")
 
