@@ -55,8 +55,9 @@ def test_the_image_of_the_hla_rules_has_what_their_scripts_import_and_solves_an_
     wanted = sorted(imported & {name.replace("-", "_") for name in VERSIONS["hla"]["pypi"].lower().split()})
     assert {"mappy", "numpy", "pulp", "pysam"} <= set(wanted)
     program = (
-        f"import {', '.join(wanted)}; x = pulp.LpVariable('x', cat='Integer', upBound=2.5); "
-        "p = pulp.LpProblem('p', pulp.LpMaximize); p += x; p.solve(pulp.PULP_CBC_CMD(msg=False)); print(x.value())"
+        f"import {', '.join(wanted)}; p = pulp.LpProblem('p', pulp.LpMaximize); "
+        "x = p.add_variable('x', upBound=2.5, cat='Integer'); p += x; "
+        "p.solve(pulp.COIN_CMD(path=pulp.apis.coin_api.pulp_cbc_path, msg=False)); print(x.value())"
     )
     done = engine.run(build_image(engine, "hla"), ["python", "-c", program], options=["--workdir", "/tmp"])
     assert done.stdout.strip() == "2.0", done.stderr

@@ -5,15 +5,10 @@ from pathlib import Path
 
 import yaml
 from _configuration import settle
+from _hla_table import COLUMNS
 
 SCHEMA = Path(__file__).parents[2] / "workflow/schemas/config.schema.yaml"
 SETTINGS = settle({}, yaml.safe_load(SCHEMA.read_text()))["hla"] | {"program_version": "test"}
-COLUMNS = (
-    *("sample", "locus", "allele1", "allele2", "zygosity", "confidence", "confidence1", "confidence2"),
-    *("two_field1", "two_field2", "g_group1", "g_group2", "p_group1", "p_group2", "ambiguity1", "ambiguity2"),
-    *("alternatives", "ciwd1", "ciwd2", "partial1", "partial2", "reads", "reads_explained", "depth", "exon_depth"),
-    *("flags", "release", "program_version"),
-)
 
 
 def call(locus: str, allele1: str, allele2: str, **cells: str) -> dict[str, str]:

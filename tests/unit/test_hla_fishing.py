@@ -8,6 +8,7 @@ import pysam
 import pytest
 from _hla_index import Index
 from _hla_kmers import K, all_kmers, pack_words, reverse_complements
+from _hla_reads import read_fished
 from _hla_release import CODES
 from hla_fish_reads import main as fish
 from hla_index_release import main as index_release
@@ -78,7 +79,7 @@ def test_reads_of_a_gene_are_found_and_others_are_not(release, tmp_path, length)
     genes, others = gene_reads(release[1], length), other_reads(length)
     (tmp_path / "reads.fastq").write_text(fastq(genes + others))
     fish([tmp_path / "reads.fastq"], [], None, None, release[0], tmp_path / "fished")
-    assert fished(tmp_path / "fished") == {f"r{number}/0": read for number, read in enumerate(genes)}
+    assert fished(tmp_path / "fished") == {f"r{number}/1/0": read for number, read in enumerate(genes)}
     told = json.loads((tmp_path / "fished/fished.json").read_text())
     assert (told["reads"], told["fished"], told["paired"], told["mean_read_length"]) == (240, 40, False, length)
 
@@ -102,7 +103,20 @@ def test_mates_are_told_by_name_also_where_the_files_are_out_of_step(release, tm
     (tmp_path / "1.fastq").write_text(fastq(genes[:20], "/1 comment"))
     (tmp_path / "2.fastq").write_text(fastq(other_reads(100, 3), "/2", 100) + fastq(genes[20:], "/2", 5))
     fish([tmp_path / "1.fastq"], [tmp_path / "2.fastq"], None, None, release[0], tmp_path / "fished")
-    assert set(fished(tmp_path / "fished")) == {f"r{n}/1" for n in range(20)} | {f"r{n}/2" for n in range(5, 25)}
+    assert set(fished(tmp_path / "fished")) == {f"r{n}/1/1" for n in range(20)} | {f"r{n}/1/2" for n in range(5, 25)}
+
+
+def test_lanes_that_name_their_reads_alike_have_reads_of_their_own(release, tmp_path):
+    genes = gene_reads(release[1], 100)
+    files = [tmp_path / f"{lane}_{mate}.fastq" for mate in (1, 2) for lane in (1, 2)]
+    for number, path in enumerate(files):
+        path.write_text(fastq(genes[10 * number : 10 * number + 10], f"/{path.stem[-1]}", 1))
+    fish(files[:2], files[2:], None, None, release[0], tmp_path / "fished")
+    reads = read_fished(tmp_path / "fished/reads.fastq.gz", 1)
+    assert [reads.sequence(number).decode() for number in range(len(reads))] == genes
+    lanes_and_mates = reads.fragment.reshape(2, 2, 10)  # the first mates of both lanes, then the second
+    assert (lanes_and_mates[0] == lanes_and_mates[1]).all()
+    assert len(set(reads.fragment.tolist())) == 20
 
 
 @pytest.mark.parametrize(
@@ -180,6 +194,43 @@ def test_of_a_bam_without_an_index_or_of_an_unknown_genome_all_reads_are_looked_
         told = json.loads((tmp_path / folder / "fished.json").read_text())
         assert (told["reads"], told["fished"]) == (80, 60)
         assert why in told["notes"][0]
+
+
+def test_of_a_bam_reads_marked_as_duplicates_or_as_failing_checks_are_left_out_and_counted(release, tmp_path):
+    genes = gene_reads(release[1], 100, 60)
+    write_bam(tmp_path / "s.bam", genes, "chr6")
+    plain = pysam.AlignmentFile(str(tmp_path / "s.bam"))
+    with plain, pysam.AlignmentFile(str(tmp_path / "marked.bam"), "wb", template=plain) as file:
+        for record in plain.fetch(until_eof=True):
+            file.write(record)
+            for name, flag in (("copy", 0x400), ("copy", 0x400), ("bad", 0x200), ("bad_copy", 0x600)):
+                marked = pysam.AlignedSegment.fromstring(record.to_string(), plain.header)
+                marked.query_name, marked.flag = f"{record.query_name}{name}", record.flag | flag
+                file.write(marked)
+    pysam.index(str(tmp_path / "marked.bam"))
+    fish([], [], tmp_path / "s.bam", None, release[0], tmp_path / "plain")
+    fish([], [], tmp_path / "marked.bam", None, release[0], tmp_path / "marked")
+    assert fished(tmp_path / "marked") == fished(tmp_path / "plain")
+    told, without = (json.loads((tmp_path / name / "fished.json").read_text()) for name in ("marked", "plain"))
+    left_out = [
+        "225 reads marked as duplicates were left out",
+        "75 reads marked as failing quality checks were left out",
+    ]
+    assert told["notes"] == [*without["notes"], *left_out]
+    assert (told["reads"], told["fished"]) == (75, 60) == (without["reads"], without["fished"])
+
+
+def test_a_bam_of_which_no_read_passed_quality_checks_fails_its_sample_and_says_why(release, tmp_path):
+    write_bam(tmp_path / "s.bam", gene_reads(release[1], 100, 60), "chr6")
+    plain = pysam.AlignmentFile(str(tmp_path / "s.bam"))
+    with plain, pysam.AlignmentFile(str(tmp_path / "bad.bam"), "wb", template=plain) as file:
+        for record in plain.fetch(until_eof=True):
+            record.flag |= 0x200
+            file.write(record)
+    fish([], [], tmp_path / "bad.bam", None, release[0], tmp_path / "fished")
+    told = (tmp_path / "fished/failed.txt").read_text()
+    assert "holds no reads to look at (" in told
+    assert "80 reads marked as failing quality checks were left out" in told
 
 
 def test_a_bam_that_was_cut_fails_its_sample(release, tmp_path):

@@ -89,7 +89,7 @@ def test_of_thinned_reads_no_homozygote_is_called_that_is_none(index, truth, fis
             (locus, allele)
             for locus, pair in types.items()
             for allele in called(rows[locus])
-            if allele not in pair and float(rows[locus]["confidence"]) >= 0.95 and share > 0.1
+            if allele not in pair and float(rows[locus]["confidence"]) >= 0.95
         ]
         false_twice = [
             locus

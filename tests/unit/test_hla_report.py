@@ -151,6 +151,8 @@ def test_a_cohort_of_failed_samples_only_is_a_table_too(tmp_path):
     merge([tmp_path / "bad/record.json"], [tmp_path / "bad/types.tsv"], tmp_path / "all.tsv")
     header, row = (tmp_path / "all.tsv").read_text().splitlines()
     assert row.split("\t")[header.split("\t").index("flags")] == "no result: type_hla: no reads"
+    assert header.startswith("sample\tlocus\tallele1\tallele2\tzygosity\tconfidence\t")  # as with types
+    assert header.endswith("\tflags\trelease\tprogram_version\treview\treviewed1\treviewed2\treviewer\tnote")
 
 
 def test_the_front_page_marks_types_to_look_at_until_they_are_reviewed(tmp_path):

@@ -1,5 +1,6 @@
 """Fish HLA reads out of a BAM or CRAM: the region of the genes, alternate contigs, and reads that were not mapped."""
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,17 +19,25 @@ BATCH = 20_000
 def reads_of_bam(
     path: Path, reference: Path | None, table: KmerTable, notes: list[str]
 ) -> Iterator[tuple[int, int, list[bytes], bool]]:
-    """Of each batch of reads: how many, their bases, the records that were fished, and whether they are pairs."""
+    """Of each batch of reads: how many, their bases, the records that were fished, and whether they are pairs.
+
+    Reads that are marked as duplicates or as failing quality checks are no evidence of their own: `notes` counts them.
+    """
     with pysam.AlignmentFile(str(path), reference_filename=str(reference) if reference else None) as file:
         batch: list[pysam.AlignedSegment] = []
+        left_out: Counter[str] = Counter()
         for read in wanted_reads(file, notes):
             if read.is_secondary or read.is_supplementary or not read.query_sequence:
+                continue
+            if read.is_duplicate or read.is_qcfail:
+                left_out["duplicates" if read.is_duplicate else "failing quality checks"] += 1
                 continue
             batch.append(read)
             if len(batch) == BATCH:
                 yield fish_batch(batch, table)
                 batch = []
         yield fish_batch(batch, table)
+    notes += [f"{count:,} reads marked as {what} were left out" for what, count in sorted(left_out.items())]
 
 
 def wanted_reads(file: pysam.AlignmentFile, notes: list[str]) -> Iterator[pysam.AlignedSegment]:

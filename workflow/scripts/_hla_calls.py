@@ -10,6 +10,9 @@ from _hla_release import EXPRESSION, GAP, fields, two_fields
 ALIKE = 1.0  # log likelihood: alleles that differ by less fit equally well
 CALLED = 0.75  # the probability below which an allele is not called
 HOMOZYGOUS_CALLED = 0.9  # to call an allele twice says that no second one was missed, which takes more
+HOMOZYGOUS_DEPTH = 6.0  # of each exon that tells types: all reads of a base are of one of two alleles in 1 of 32 cases
+TELLING_EXONS = {"A": (2, 3), "B": (2, 3), "C": (2, 3)}  # of other genes, exon 2
+ROUNDING = 1e-3  # of fits, which are sums of 32-bit numbers
 NOT_RESOLVED, ABSENT = "not resolved", "absent"
 MISFIT_SHARE, MISFIT_READS = 0.2, 4
 SURE_QUALITY = 20
@@ -33,8 +36,8 @@ class Call:
     third: dict | None = None
 
 
-def call_locus(locus: Locus, posterior: Posterior) -> Call:
-    """Call the likeliest two-field genotype, as far as it is certain."""
+def call_locus(locus: Locus, posterior: Posterior, explained: np.ndarray) -> Call:
+    """Call the likeliest two-field genotype, as far as it is certain; `explained` as for `own_fragments`."""
     names = locus.gene.names
     types = np.array([two_fields(name) for name in names])
     kinds, kind_of = np.unique(types, return_inverse=True)
@@ -56,7 +59,11 @@ def call_locus(locus: Locus, posterior: Posterior) -> Call:
     zygosity = "heterozygous"
     if first == second:
         zygosity = "homozygous"
-        if confidence < CALLED or alone(locus, posterior, rows[0]) < HOMOZYGOUS_CALLED:
+        if not deep_enough(locus, rows, own_fragments(locus, rows, explained)):
+            # The model knows the reads that came, not that those of a second allele would have come.
+            confidence = min(confidence, CALLED)
+            called[1], zygosity = NOT_RESOLVED, NOT_RESOLVED
+        elif confidence < CALLED or alone(locus, posterior, rows[0]) < HOMOZYGOUS_CALLED:
             called[1], zygosity = NOT_RESOLVED, NOT_RESOLVED
         # How sure it is that the allele is there at all, and that it is there twice.
         confidences = (marginals[0], confidence)
@@ -76,6 +83,26 @@ def call_locus(locus: Locus, posterior: Posterior) -> Call:
         if shares[place] >= 0.001
     ]
     return Call(tuple(called), zygosity, rows, confidence, confidences, ambiguities, alternatives)
+
+
+def own_fragments(locus: Locus, rows: tuple[int, int], explained: np.ndarray) -> np.ndarray:
+    """Which fragments the locus' own alleles explain; `explained` is how well other loci and genes explain each."""
+    return locus.fit(rows).max(axis=1) >= explained - ROUNDING
+
+
+def deep_enough(locus: Locus, rows: tuple[int, int], own: np.ndarray) -> bool:
+    """Whether a second allele would be seen in every exon that tells types."""
+    return all(mean_depth(each) >= HOMOZYGOUS_DEPTH for each in telling(locus.gene.name, exon_depths(locus, rows, own)))
+
+
+def telling(name: str, exons: list[dict]) -> list[dict]:
+    """Of a locus' exons, those that tell types."""
+    return [each for each in exons if each["exon"] in TELLING_EXONS.get(name, (2,))]
+
+
+def mean_depth(*exons: dict) -> float:
+    """The mean depth over all bases of some exons."""
+    return sum(sum(each["depth"]) for each in exons) / max(sum(each["length"] for each in exons), 1)
 
 
 def alone(locus: Locus, posterior: Posterior, row: int) -> float:

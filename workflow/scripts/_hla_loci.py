@@ -5,7 +5,18 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from _hla_calls import ABSENT, Call, call_locus, exon_depths, find_misfits, find_third, two_fields
+from _hla_calls import (
+    ABSENT,
+    Call,
+    call_locus,
+    exon_depths,
+    find_misfits,
+    find_third,
+    mean_depth,
+    own_fragments,
+    telling,
+    two_fields,
+)
 from _hla_evidence import FLOOR, Evidence, Locus, weigh
 from _hla_genotypes import Candidates, find_candidates, priors, stray_chance, weigh_pairs
 from _hla_hits import Hits
@@ -23,8 +34,6 @@ CERTAIN = 0.95
 CONTRADICTED = 0.5  # confidence of what DRB1 speaks against
 LOW_DEPTH = 10.0
 DROPOUT_DEPTH = 0.1  # of an exon that tells types, as a share of the locus' depth
-ROUNDING = 1e-3  # of fits, which are sums of 32-bit numbers
-TELLING_EXONS = {"A": (2, 3), "B": (2, 3), "C": (2, 3)}
 
 
 class NoTypes(ValueError):
@@ -53,15 +62,12 @@ def type_loci(index: Index, hits: Hits, fragment_of: np.ndarray, ciwd: Mapping[s
         explained = explained_elsewhere(name, locus, typed, chosen, evidence.fragments)
         stray = stray_chance(name, index.genes)
         posterior = weigh_pairs(locus, candidates[name], explained, priors(locus.gene.names, ciwd), stray)
-        call = call_locus(locus, posterior)
-        # A fragment that another locus explains better is not this one's.
-        own = locus.fit(call.rows).max(axis=1) >= explained - ROUNDING
+        call = call_locus(locus, posterior, explained)
+        own = own_fragments(locus, call.rows, explained)
         calls[name] = call, own
         call.third = find_third(locus, call.rows, explained)
         call.misfits = find_misfits(locus, call.rows, own)
-    told = {
-        name: describe(typed[name], *calls[name], groups, ciwd) if name in typed else nothing(name) for name in loci
-    }
+    told = {name: describe(typed[name], *calls[name], groups, ciwd) if name in typed else nothing() for name in loci}
     settle_optional(told)
     flag(told, solved)
     return {
@@ -139,8 +145,6 @@ def describe(
     """A locus as it stands in the evidence and in the table."""
     gene = locus.gene
     exons = exon_depths(locus, call.rows, own)
-    telling = [each for each in exons if each["exon"] in TELLING_EXONS.get(gene.name, (2,))]
-    depth = sum(sum(each["depth"]) for each in telling) / max(sum(each["length"] for each in telling), 1)
     rows_here = locus.row_of[locus.row_of >= 0]
     told = {
         "zygosity": call.zygosity,
@@ -148,7 +152,7 @@ def describe(
         "alternatives": [{"genotype": list(pair), "probability": share} for pair, share in call.alternatives],
         "reads": int(own[rows_here].sum()),
         "reads_explained": int((own & (locus.fit(call.rows).max(axis=1) > -2))[rows_here].sum()),
-        "depth": depth,
+        "depth": mean_depth(*telling(gene.name, exons)),
         "exons": exons,
         "misfits": call.misfits,
         "third": call.third,
@@ -165,28 +169,24 @@ def describe(
             f"g_group{place + 1}": groups["G"].get(full, "") if known else "",
             f"p_group{place + 1}": groups["P"].get(full, "") if known else "",
             f"ambiguity{place + 1}": call.ambiguities[place] if known else [],
-            f"ciwd{place + 1}": commonness(full, groups, ciwd) if known else "",
+            f"ciwd{place + 1}": commonness(full, ciwd) if known else "",
             f"partial{place + 1}": ",".join(str(exon + 1) for exon in np.flatnonzero(filled)) if known else "",
         }
     return told
 
 
-def commonness(name: str, groups: dict[str, dict[str, str]], ciwd: Mapping[str, str]) -> str:
+def commonness(name: str, ciwd: Mapping[str, str]) -> str:
     """How common an allele's two-field type is, by the list."""
     return ciwd.get(two_fields(name), "" if not ciwd else "not listed")
 
 
-def nothing(name: str) -> dict:
+def nothing() -> dict:
     """A locus that no read fits."""
-    told = {"zygosity": ABSENT if name in OPTIONAL else "no call", "confidence": 0.0, "alternatives": [], "reads": 0}
-    told |= {"reads_explained": 0, "depth": 0.0, "exons": [], "misfits": [], "third": None, "flags": ["no reads"]}
+    told = {"zygosity": "no call", "confidence": 0.0, "alternatives": [], "reads": 0, "reads_explained": 0}
+    told |= {"depth": 0.0, "exons": [], "misfits": [], "third": None, "flags": ["no reads"]}
     for place in ("1", "2"):
-        told |= {f"{key}{place}": "" for key in ("two_field", "g_group", "p_group", "ciwd", "partial")}
-        told |= {
-            f"allele{place}": ABSENT if name in OPTIONAL else "",
-            f"confidence{place}": 0.0,
-            f"ambiguity{place}": [],
-        }
+        told |= {f"{key}{place}": "" for key in ("allele", "two_field", "g_group", "p_group", "ciwd", "partial")}
+        told |= {f"confidence{place}": 0.0, f"ambiguity{place}": []}
     return told
 
 
@@ -194,7 +194,7 @@ def settle_optional(told: dict[str, dict]) -> None:
     """Which of DRB3, 4 and 5 are there at all, and in one copy or two.
 
     The types of DRB1 tell, on whose haplotypes they are; or else their depth beside DRB1's. Where both tell and do not
-    agree, the call is kept, and in doubt.
+    agree, the call is kept, and in doubt. Where neither tells, what was not seen may yet be there: no call.
     """
     expected = told.get("DRB1", {}).get("depth", 0.0)
     for name in OPTIONAL:
@@ -203,9 +203,10 @@ def settle_optional(told: dict[str, dict]) -> None:
             continue
         share, copies = found["depth"] / expected, copies_by_drb1(name, told["DRB1"])
         if share < PRESENT_DEPTH or not found["exons"]:
-            exons, reads, depth = found["exons"], found["reads"], found["depth"]
-            found |= nothing(name) | {"exons": exons, "reads": reads, "depth": depth, "flags": []}
-            found["confidence"] = 1.0 if expected >= LOW_DEPTH else 0.5
+            flags = [] if found["exons"] else found["flags"]
+            found |= nothing() | {key: found[key] for key in ("exons", "reads", "depth")} | {"flags": flags}
+            if expected >= LOW_DEPTH or copies == 0:
+                found |= {"zygosity": ABSENT, "allele1": ABSENT, "allele2": ABSENT, "confidence": 1.0, "flags": []}
             seen = 0
         else:
             few = copies == 1 or (not copies and expected >= LOW_DEPTH and share < ONE_COPY_DEPTH)
@@ -245,10 +246,11 @@ def flag(told: dict[str, dict], solved: Solved) -> None:
             flags.append(f"optimum not proved: gap {solved.gap:.2g}")
         if found["depth"] < LOW_DEPTH:
             flags.append("low coverage")
-        for each in found["exons"]:
-            mean = sum(each["depth"]) / max(each["length"], 1)
-            if each["exon"] in TELLING_EXONS.get(name, (2,)) and mean < DROPOUT_DEPTH * found["depth"]:
-                flags.append(f"dropout: exon {each['exon']}")
+        flags += [
+            f"dropout: exon {each['exon']}"
+            for each in telling(name, found["exons"])
+            if mean_depth(each) < DROPOUT_DEPTH * found["depth"]
+        ]
         if found["third"]:
             flags.append(f"third allele: {found['third']['allele']} ({found['third']['reads']} fragments)")
         flags += [

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
+from _hla_doubts import CONFIDENT, in_doubt
 from _hla_reviews import APPROVED, EDITED, INVALID, OUTDATED, Review, call_of
-from _hla_types import CONFIDENT, flags_of, in_doubt
+from _hla_table import flags_of
 from _report_page import Cell, Column, Table
 from _report_values import DASH
 from markupsafe import Markup, escape

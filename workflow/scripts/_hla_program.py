@@ -11,11 +11,16 @@ from time import monotonic
 
 import numpy as np
 import pulp
+from pulp.apis.coin_api import pulp_cbc_path
 
 # How well an allele must fit a fragment, as log likelihood, for each level: no difference, a doubtful one, a clear one.
 LEVELS = (-2.0, -5.0, -10.0)
 SECOND = 0.02  # what a second allele must explain, as a share of what the locus' fragments weigh
-SOLVERS = {"cbc": ("PULP_CBC_CMD", "COIN_CMD"), "highs": ("HiGHS_CMD", "HiGHS")}
+# The CBC that comes with pulp, or else one that is installed (as conda's pulp has it).
+SOLVERS = {
+    "cbc": (("COIN_CMD", {"path": pulp_cbc_path}), ("COIN_CMD", {})),
+    "highs": (("HiGHS_CMD", {}), ("HiGHS", {})),
+}
 
 
 @dataclass
@@ -118,8 +123,8 @@ def build(program: Program, relaxed: bool = False) -> tuple[pulp.LpProblem, list
     """The model, and its variables of alleles."""
     model = pulp.LpProblem("types", pulp.LpMaximize)
     kind = pulp.LpContinuous if relaxed else pulp.LpBinary
-    variables = [pulp.LpVariable(f"x{number}", 0, 1, kind) for number in range(len(program.locus_of))]
-    explained = [pulp.LpVariable(f"y{number}", 0, 1) for number in range(len(program.groups))]
+    variables = [model.add_variable(f"x{number}", 0, 1, kind) for number in range(len(program.locus_of))]
+    explained = [model.add_variable(f"y{number}", 0, 1) for number in range(len(program.groups))]
     terms = [weight * y for weight, y in zip(program.groups.values(), explained, strict=True)]
     constraints = [
         y <= pulp.lpSum(variables[v] for v in sorted(group)) for group, y in zip(program.groups, explained, strict=True)
@@ -130,7 +135,7 @@ def build(program: Program, relaxed: bool = False) -> tuple[pulp.LpProblem, list
         if locus in program.optional:
             terms.append(-price * number)
         else:
-            extra = pulp.LpVariable(f"second_{locus}", 0, 1)
+            extra = model.add_variable(f"second_{locus}", 0, 1)
             constraints += [number >= 1, extra >= number - 1]
             terms.append(-price * extra)
     model += pulp.lpSum(terms)
@@ -148,8 +153,8 @@ def upper_bound(program: Program, solver: str) -> float:
 
 def make_solver(name: str, time_limit: float, gap: float) -> pulp.LpSolver:
     """The solver by its name in the configuration."""
-    for kind in SOLVERS[name]:
-        solver = pulp.getSolver(kind, msg=False, timeLimit=time_limit, gapRel=gap)
+    for kind, where in SOLVERS[name]:
+        solver = pulp.getSolver(kind, msg=False, timeLimit=time_limit, gapRel=gap, **where)
         if solver.available():
             return solver
     raise ValueError(f"the solver {name} is not installed; install it, or set hla: solver: cbc, which comes with pulp")

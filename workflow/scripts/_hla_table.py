@@ -1,6 +1,10 @@
-"""types.tsv: one row a locus."""
+"""types.tsv, the table of one sample's HLA types: one row a locus, or the reason why there are none."""
 
+import csv
+from collections.abc import Mapping
 from pathlib import Path
+
+NO_RESULT = "# no result: "
 
 COLUMNS = (
     "sample",
@@ -61,3 +65,22 @@ def as_cell(value: object) -> str:
     if isinstance(value, list):
         return ("; " if any(" " in str(part) for part in value) else "/").join(map(str, value))
     return "" if value is None else str(value)
+
+
+def write_no_types(reason: str, path: Path) -> None:
+    """Write why a sample has no types, in the place of its table."""
+    path.write_text(f"{NO_RESULT}{reason}\n")
+
+
+def read_types(path: Path) -> tuple[list[dict[str, str]], str]:
+    """Read types.tsv: its rows, or the reason why there are none."""
+    with path.open(encoding="utf-8") as rows:
+        first = rows.readline()
+        if first.startswith(NO_RESULT):
+            return [], first.removeprefix(NO_RESULT).strip()
+        rows.seek(0)
+        return list(csv.DictReader(rows, delimiter="\t")), ""
+
+
+def flags_of(row: Mapping[str, str]) -> list[str]:
+    return [flag.strip() for flag in row["flags"].split(";") if flag.strip()]

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from _hla_doubts import loci_in_doubt
 from _hla_reviews import EDITED, INVALID, OUTDATED
-from _hla_types import loci_in_doubt
 from _report_page import Cell, Column, Table
 from _report_status import status_cell
 from _report_values import DASH, Record, amount, is_number, of, plain

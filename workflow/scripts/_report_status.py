@@ -1,6 +1,6 @@
 """How a sample's analysis ended, in the words of the report."""
 
-from _hla_types import loci_in_doubt
+from _hla_doubts import loci_in_doubt
 from _report_page import Cell
 from _report_values import Record, of
 

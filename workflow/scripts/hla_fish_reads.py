@@ -21,8 +21,11 @@ class NoReads(ValueError):
     """The reads of a sample cannot be typed; the message says why, and what to do."""
 
 
-def fish_fastq(path: Path, mate: int, table: KmerTable) -> Iterator[tuple[int, int, list[bytes]]]:
-    """Of each block of a file, its reads, its bases, and the records that were fished, named NAME/MATE."""
+def fish_fastq(path: Path, lane: int, mate: int, table: KmerTable) -> Iterator[tuple[int, int, list[bytes]]]:
+    """Of each block of a file, its reads, its bases, and the records that were fished, named NAME/LANE/MATE.
+
+    Names tell mates within a lane only: another lane may name its reads alike.
+    """
     for block, ends in blocks_of(path):
         starts, ends_of = ends[0::4] + 1, ends[1::4]
         found = np.flatnonzero(reads_found(block, starts, ends_of - starts, table))
@@ -34,7 +37,7 @@ def fish_fastq(path: Path, mate: int, table: KmerTable) -> Iterator[tuple[int, i
             qualities = block[ends[4 * read + 2] + 1 : ends[4 * read + 3]].tobytes().rstrip(b"\r")
             if len(bases) != len(qualities):
                 raise BrokenFastq(f"{path}: read {name.decode()} has {len(bases)} bases and {len(qualities)} qualities")
-            records.append(b"@%b/%d\n%b\n+\n%b\n" % (name, mate, bases, qualities))
+            records.append(b"@%b/%d/%d\n%b\n+\n%b\n" % (name, lane, mate, bases, qualities))
         yield len(starts), int((ends_of - starts).sum()), records
 
 
@@ -54,10 +57,11 @@ def fish(
     paired = bool(fq2)
     try:
         with igzip.open(output, "wb", compresslevel=1) as file:
-            for path, mate in [*((path, 1 if fq2 else 0) for path in fq1), *((path, 2) for path in fq2)]:
-                for reads, length, records in fish_fastq(path, mate, table):
-                    seen, bases, fished = seen + reads, bases + length, fished + len(records)
-                    file.write(b"".join(records))
+            for mate, files in ((1 if fq2 else 0, fq1), (2, fq2)):
+                for lane, path in enumerate(files, start=1):
+                    for reads, length, records in fish_fastq(path, lane, mate, table):
+                        seen, bases, fished = seen + reads, bases + length, fished + len(records)
+                        file.write(b"".join(records))
             if bam:
                 for reads, length, records, pairs in reads_of_bam(bam, reference, table, notes):
                     seen, bases, fished, paired = seen + reads, bases + length, fished + len(records), paired or pairs
@@ -71,7 +75,8 @@ def fish(
     except DAMAGED as error:
         raise NoReads(f"{bam or path}: {error}; bring the file again") from error
     if not seen:
-        raise NoReads(f"{bam or fq1[0]} holds no reads; leave the lane out or bring the file again")
+        why = f" to look at ({'; '.join(notes)})" if notes else ""
+        raise NoReads(f"{bam or fq1[0]} holds no reads{why}; leave the lane out or bring the file again")
     return {
         "reads": seen,
         "bases": bases,

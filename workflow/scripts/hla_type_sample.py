@@ -8,7 +8,7 @@ from _hla_index import Index
 from _hla_loci import NoTypes, read_ciwd, type_loci
 from _hla_map import Panel, place_reads
 from _hla_reads import read_fished
-from _hla_table import write_types
+from _hla_table import write_no_types, write_types
 from _log import log_to
 
 FEWEST = 20  # placed reads
@@ -63,7 +63,7 @@ def fail(reason: str, output: Path, types: Path) -> None:
     """End this sample, not the run: the reason stands where the results would."""
     output.mkdir(parents=True, exist_ok=True)
     (output / "failed.txt").write_text(f"{reason}\n")
-    types.write_text(f"# no result: {reason}\n")
+    write_no_types(reason, types)
 
 
 def main(sample: str, fished: Path, index: Path, ciwd: Path | None, settings: dict, output: Path, types: Path) -> None:

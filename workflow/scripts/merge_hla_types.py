@@ -5,21 +5,10 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from _hla_types import read_types
+from _hla_table import COLUMNS, read_types
 from _log import log_to
 
-# Without a single sample that came through, there is no types.tsv to take the columns from.
-FEWEST = ["sample", "locus", "allele1", "allele2", "flags"]
 REVIEW = {"review": "state", "reviewed1": "allele1", "reviewed2": "allele2", "reviewer": "reviewer", "note": "note"}
-
-
-def columns_of(types: Sequence[Path]) -> list[str]:
-    """The columns of the first table that is one."""
-    for path in types:
-        rows, _ = read_types(path)
-        if rows:
-            return list(rows[0])
-    return FEWEST
 
 
 def review_cells(made: dict) -> dict[str, str]:
@@ -36,8 +25,7 @@ def review_cells(made: dict) -> dict[str, str]:
 def main(records: Sequence[Path], types: Sequence[Path], output: Path) -> None:
     """Write the table; a sample that failed has one row, with the reason in `flags`."""
     with output.open("w", encoding="utf-8", newline="") as table:
-        columns = [*columns_of(types), *REVIEW]
-        writer = csv.DictWriter(table, columns, delimiter="\t", restval="", lineterminator="\n")
+        writer = csv.DictWriter(table, [*COLUMNS, *REVIEW], delimiter="\t", restval="", lineterminator="\n")
         writer.writeheader()
         for of_record, of_types in zip(records, types, strict=True):
             made = json.loads(of_record.read_text(encoding="utf-8"))

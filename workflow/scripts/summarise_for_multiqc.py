@@ -9,7 +9,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from _hla_types import loci_in_doubt
+from _hla_doubts import loci_in_doubt
 from _log import log_to
 
 # MultiQC draws a longer table as a plot without text (max_table_rows); report/index.html has all samples.

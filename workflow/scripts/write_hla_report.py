@@ -5,8 +5,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from _hla_doubts import in_doubt, loci_in_doubt
 from _hla_reviews import APPROVED, EDITED, INVALID, OUTDATED, Review, call_of, judge
-from _hla_types import flags_of, in_doubt, loci_in_doubt, read_types
+from _hla_table import flags_of, read_types
 from _log import log_to
 from _record import common_record
 

@@ -1,29 +1,14 @@
-"""The table of one sample's HLA types, types.tsv, and what in it a person should look at."""
+"""Which of a sample's HLA types a person should look at."""
 
-import csv
 from collections.abc import Mapping
-from pathlib import Path
 
 from _hla_reviews import APPROVED, EDITED
+from _hla_table import flags_of
 from _report_values import Record, of
 
 CONFIDENT = 0.95
 # Flags that say how it was done, not that there is a doubt.
 HARMLESS = ("down-sampled",)
-
-
-def read_types(path: Path) -> tuple[list[dict[str, str]], str]:
-    """Read types.tsv: its rows, or the reason why there are none."""
-    with path.open(encoding="utf-8") as rows:
-        first = rows.readline()
-        if first.startswith("# no result: "):
-            return [], first.removeprefix("# no result: ").strip()
-        rows.seek(0)
-        return list(csv.DictReader(rows, delimiter="\t")), ""
-
-
-def flags_of(row: Mapping[str, str]) -> list[str]:
-    return [flag.strip() for flag in row["flags"].split(";") if flag.strip()]
 
 
 def in_doubt(row: Mapping[str, str]) -> bool:
