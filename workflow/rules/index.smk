@@ -111,8 +111,8 @@ rule salmon_index:
             --index "$scratch/index"
         )
         "${{command[@]}}"
-        {{ echo "${{command[*]}}" && {params.checksums} "$scratch"/index/*; }} | sed "s|$scratch/||g" >"$scratch/command.txt"
-        mv "$scratch/command.txt" "$scratch/index"
+        checksums=$({params.checksums} "$scratch/index"/*)
+        sed "s|$scratch/||g" <<<"${{command[*]}}"$'\n'"$checksums" >"$scratch/index/command.txt"
         for file in {output:q}; do
             mv "$scratch/index/${{file##*.k{params.k}.}}" "$file"
         done

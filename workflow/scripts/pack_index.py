@@ -32,7 +32,7 @@ def pack(index: dict[str, Path], archive: Path, threads: int) -> None:
 
 def read_note(index: dict[str, Path]) -> str:
     """The command that made an index; raise ValueError where a file is of another build than the checksums after it."""
-    command, *lines = index[NOTE].read_text().splitlines()
+    command, *lines = index[NOTE].read_text().strip().splitlines()
     for wanted, name in ((digest, Path(path).name) for digest, path in map(str.split, lines)):
         if name in index and checksum(index[name], "md5") != wanted:
             raise ValueError(
