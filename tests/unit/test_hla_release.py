@@ -113,6 +113,19 @@ def test_the_nearest_relative_is_the_one_with_the_fewest_differences_and_then_th
     assert gene.filled.tolist() == [[False, False]] * 3 + [[False, True]]
 
 
+def test_an_intron_that_stays_in_the_rna_of_a_null_allele_is_no_exon_of_it():
+    def rows(*texts):
+        return np.array([["*ACGT.".index(letter) for letter in text] for text in texts], dtype=np.uint8)
+
+    names = ["B*15:01:01:01", "B*15:01:01:02N", "B*15:07", "B*15:08"]
+    coding = Alignment(names, rows("AC....GT.A", "ACGTAGGT.A", "AG....GT.A", "**....GTTA"), [6, 10])
+    genes = Alignment(names[:3], rows("CACGTAGGT.AG", "CACGT.GGT.AG", "CAGGTAGGT.AG"), [1, 3, 7, 11, 12])
+    gene = merge_gene("B", coding, genes)
+    assert gene.ends.tolist() == [1, 3, 7, 11, 12]
+    assert (gene.rows[:3] == rows("CACGTAGGT.AG", "CACGT.GGT.AG", "CAGGTAGGT.AG")).all()
+    assert (gene.rows[3] == rows("*******GTTA*")).all()
+
+
 def test_the_index_lists_alleles_and_groups(release, index):
     planned = {one.name for alleles in release[1].values() for one in alleles}
     assert set(index[1]) == planned

@@ -53,7 +53,7 @@ def merge_gene(name: str, coding: Alignment | None, genes: Alignment | None, len
         outer = np.full((len(source), around.block(block).shape[1]), UNKNOWN, dtype=np.uint8)
         outer[source >= 0] = around.block(block)[source[source >= 0]]
         inner = coding.block(block // 2) if block % 2 else None
-        blocks.append(outer if inner is None or spliced_out(inner, outer) else inner)
+        blocks.append(outer if inner is None or spliced_out(inner, outer) else without_introns(inner, outer))
     ends = np.cumsum([block.shape[1] for block in blocks])
     rows = np.concatenate(blocks, axis=1)
     return Gene(
@@ -76,6 +76,17 @@ def spliced_out(inner: np.ndarray, outer: np.ndarray) -> bool:
     """Whether an exon is left out of most coding sequences though it is in the gene, as exon 5 of DQB1."""
     both = (outer != UNKNOWN).any(axis=1)
     return bool(both.any()) and bool(((inner[both] == GAP).all(axis=1) & (outer[both] != GAP).any(axis=1)).mean() > 0.5)
+
+
+def without_introns(inner: np.ndarray, outer: np.ndarray) -> np.ndarray:
+    """An exon's columns of the coding sequences, without an intron that stays in the RNA of some, as the gene tells.
+
+    B*15:01:01:02N has intron 1 in its exon 1: a genome's reads that leave the exon would fit it better than any other.
+    """
+    both = (inner != UNKNOWN).all(axis=1) & (outer != UNKNOWN).all(axis=1)
+    longer = both & ((inner != GAP).sum(axis=1) > (outer != GAP).sum(axis=1))
+    of_others = np.isin(inner[~longer], (UNKNOWN, GAP), invert=True).any(axis=0)
+    return inner[:, of_others | (inner[longer] == GAP).all(axis=0)]
 
 
 def fill_gene(gene: Gene, lender: Gene | None = None) -> None:
