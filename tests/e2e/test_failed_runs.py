@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -71,7 +72,10 @@ def snakemake(folder: Path, *arguments: str, path: str = "") -> subprocess.Compl
 
 @dataclass
 class Runs:
-    """The first run, in which all fails that can; the second, with a wrong organism left; the third, all mended."""
+    """The first run, in which all fails that can; the second, with a wrong organism left; the third, all mended.
+
+    In a fourth, Salmon is killed again: what its report then has of the third.
+    """
 
     folder: Path
     first: str
@@ -80,6 +84,7 @@ class Runs:
     unfinished: str
     front_page_after_first: bool
     verdict_after_second: bool
+    pages_after_fourth: dict[str, str]
 
     def record(self, sample: str) -> dict:
         return json.loads((self.folder / f"results/quant/{sample}/record.json").read_text())
@@ -111,9 +116,13 @@ def runs(tmp_path_factory) -> Iterator[Runs]:
 
     write_tables(folder, ("bug",), ("good", "mended", "killed"))
     third = snakemake(folder)
-    yield Runs(
-        folder, first.stdout + first.stderr, second.stdout + second.stderr, third, unfinished, front_page, verdict
-    )
+    shutil.copytree(folder, folder.parent / "fourth", symlinks=True)
+    fourth = snakemake(folder.parent / "fourth", "--forcerun", "quantify", path=str(folder / "bin"))
+    assert fourth.returncode == 1, fourth.stderr
+    after = folder.parent / "fourth/results/report"
+    later = {path.name: path.read_text() for path in after.iterdir() if path.suffix in (".html", ".txt")}
+    words = first.stdout + first.stderr, second.stdout + second.stderr
+    yield Runs(folder, *words, third, unfinished, front_page, verdict, later)
 
 
 def mend_reads(folder: Path) -> None:
@@ -178,6 +187,13 @@ def test_when_all_is_mended_the_run_passes_with_a_verdict_and_a_front_page(runs)
     assert runs.third.returncode == 0, runs.third.stderr
     assert (runs.folder / "results/report/verdict.txt").read_text().startswith("all 3 samples came through")
     assert "wrong" not in (runs.folder / "results/report/index.html").read_text().split("<script>")[0]
+
+
+def test_a_run_that_fails_leaves_no_front_page_verdict_or_link_of_the_one_before(runs):
+    assert {"index.html", "verdict.txt"} & runs.pages_after_fourth.keys() == set()
+    page = runs.pages_after_fourth["unfinished.html"]
+    assert "gene_counts" not in page
+    assert '<span class="mark good">passed</span>' in page  # those that were done again
 
 
 def test_a_page_that_cannot_be_written_hides_nothing_of_what_failed(tmp_path):

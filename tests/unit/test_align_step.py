@@ -79,10 +79,10 @@ def test_contigs_of_given_alignments_must_be_the_genome_s(tmp_path, contigs, pro
         ("@RG\tID:1\tSM:s\n@RG\tID:2\tLB:x y\tPU:F.1\tSM:s\n@RG\tID:a b\tPU:F.2\tSM:s\n", ""),
         (
             "@RG\tID:1\tSM:s\n@RG\tID:2\tSM:t\n",
-            "is of the sample t (read group 2, SM), not of s; correct the sample in",
+            "is of the sample t (read group 2, SM), not of s; correct the sample in the table, or SM: samtools",
         ),
         ("@RG\tID:1\tLB:x\n", "does not say whose the read group 1 is (SM); correct the sample in the table, or"),
-        ("@CO\tSM:s\n", "has no read groups; correct the sample in the table, or the file: samtools addreplacerg"),
+        ("@CO\tSM:s\n", "has no read groups; add one: samtools addreplacerg -r ID:1 -r SM:s -r LB:1 -o NEW FILE"),
         ("@RG\tID:1\tSM:s\tPU:FC 1\n", "has the platform unit 'FC 1' (read group 1, PU), and tables of qualities take"),
         ("@RG\tID:1\tSM:s\tPU:\n", "has the platform unit '' (read group 1, PU), and"),
         ("@RG\tID:a b\tSM:s\n", "has the platform unit 'a b' (read group a b, PU), and"),

@@ -170,6 +170,38 @@ def write_bam(path, genes: list[str], chromosome: str, length: int = CHROMOSOME_
     pysam.index(str(path))
 
 
+def write_unaligned(path, groups: dict[str, list[str]], sample: str) -> None:
+    """Reads of read groups of one sample, not aligned, named 0, 1, 2 ... in each of them."""
+    header = {"HD": {"VN": "1.6"}, "RG": [{"ID": group, "SM": sample} for group in groups]}
+    with pysam.AlignmentFile(str(path), "wb", header=header) as file:
+        for group, reads in groups.items():
+            for number, read in enumerate(reads):
+                record = pysam.AlignedSegment(file.header)
+                record.query_name, record.flag, record.query_sequence = str(number), 4, read
+                record.query_qualities = pysam.qualitystring_to_array("I" * len(read))
+                record.set_tag("RG", group)
+                file.write(record)
+
+
+def test_reads_of_two_read_groups_stay_apart_though_their_names_are_the_same_in_a_file_without_contigs(
+    release, tmp_path
+):
+    genes = gene_reads(release[1], 100, 60)
+    write_unaligned(tmp_path / "s.bam", {"a b": genes[0::2], "c": genes[1::2]}, "s")
+    fish([], [], tmp_path / "s.bam", None, release[0], tmp_path / "fished", None, "s")
+    assert sorted(fished(tmp_path / "fished").values()) == sorted(genes)
+
+
+def test_a_bam_of_another_sample_fails_this_one(release, tmp_path):
+    write_unaligned(tmp_path / "s.bam", {"a": gene_reads(release[1], 100, 60)}, "other")
+    fish([], [], tmp_path / "s.bam", None, release[0], tmp_path / "fished", ["in/s.bam"], "mine")
+    why = (tmp_path / "fished/failed.txt").read_text()
+    assert why.startswith(
+        "fish_hla_reads: in/s.bam is of the sample other (read group a, SM), not of mine; correct the"
+    )
+    assert not (tmp_path / "fished/reads.fastq.gz").exists()
+
+
 @pytest.mark.parametrize("chromosome", ["chr6", "6", "NC_000006.12"])
 def test_of_a_bam_the_region_alternate_contigs_and_unmapped_reads_are_fished(release, tmp_path, chromosome):
     genes = gene_reads(release[1], 100, 60)

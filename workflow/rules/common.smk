@@ -96,6 +96,10 @@ if problems or (TABLE_PROBLEMS and not LOCKING):
     stop(problems + TABLE_PROBLEMS)
 
 
+# `snakemake lock` gets here with mistakes, and samples that cannot be made out.
+HLA_SAMPLES = [name for name in HLA_SAMPLES if name in SAMPLES]
+
+
 # Snakemake hands the file to its jobs, and takes the path variables from it: it has to be right by now.
 configfile: str(CONFIG_FILE)
 

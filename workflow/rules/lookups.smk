@@ -151,7 +151,7 @@ def report_what_finished():
     Where all was done but the verdict, the front page is there and the verdict has been told. This page has a name of its
     own: under the front page's, Snakemake would take it for the rule's and never make that.
     """
-    from _failed_jobs import failed_jobs, failed_samples, say
+    from _failed_jobs import failed_jobs, failed_samples, say, unmade_files
     from write_report import write_report  # a page that most runs, and no job, need
 
     failed = failed_jobs(workflow)
@@ -160,18 +160,26 @@ def report_what_finished():
         forget_what_failed()
     if LOCKING or only_the_verdict:
         return
-    logger.error(say(failed, failed_samples(existing(RECORDS))))
+    unmade = unmade_files(workflow)
+    records, annotations, indices, tables = (
+        [file for file in existing(files) if str(file) not in unmade]
+        for files in (RECORDS, ANNOTATION_REPORTS, INDEX_RECORDS, TABLES)
+    )
+    logger.error(say(failed, failed_samples(records)))
     if not IN_STORAGE:
         page = unfinished_page()
         try:
+            for page_or_verdict in existing(["<results>/report/index.html", "<results>/report/verdict.txt"]):
+                if str(page_or_verdict) in unmade:  # and so of an earlier run
+                    page_or_verdict.unlink()
             write_report(
-                existing(RECORDS),
-                existing(ANNOTATION_REPORTS),
-                existing(INDEX_RECORDS),
+                records,
+                annotations,
+                indices,
                 page,
                 run=RUN,
                 wanted=WANTED,
-                links={path.name: path for path in existing(TABLES)},
+                links={path.name: path for path in tables},
                 logs=Path(workflow.pathvars.apply("<logs>")),
                 failed=failed,
             )

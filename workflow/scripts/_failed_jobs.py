@@ -25,6 +25,12 @@ def failed_jobs(workflow: Any) -> list[FailedJob]:
     return sorted(map(describe, (one for job in failed for one in members(job))), key=lambda job: job[:2])
 
 
+def unmade_files(workflow: Any) -> set[str]:
+    """The files of jobs that had to run and did not finish: what is there of them is of an earlier run."""
+    waiting = workflow.dag.needrun_jobs() if workflow.scheduler else ()
+    return {str(file) for job in waiting for file in job.output}
+
+
 def members(job: Any) -> Iterator[Any]:
     yield from job.jobs if job.is_group() else [job]
 

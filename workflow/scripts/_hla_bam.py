@@ -16,14 +16,30 @@ COMPLEMENT = bytes.maketrans(b"ACGTN", b"TGCAN")
 BATCH = 20_000
 
 
+class NoReads(ValueError):
+    """The reads of a sample cannot be typed; the message says why, and what to do."""
+
+
 def reads_of_bam(
-    path: Path, reference: Path | None, table: KmerTable, notes: list[str]
+    path: Path, sample: str | None, reference: Path | None, table: KmerTable, notes: list[str]
 ) -> Iterator[tuple[int, int, list[bytes], bool]]:
     """Of each batch of reads: how many, their bases, the records that were fished, and whether they are pairs.
 
     Reads that are marked as duplicates or as failing quality checks are no evidence of their own: `notes` counts them.
+    Raises NoReads where a read group is of another sample.
     """
-    with pysam.AlignmentFile(str(path), reference_filename=str(reference) if reference else None) as file:
+    # What was not aligned yet names no contigs.
+    with pysam.AlignmentFile(
+        str(path), reference_filename=str(reference) if reference else None, check_sq=False
+    ) as file:
+        groups = file.header.to_dict().get("RG", [])
+        for group in groups:
+            if sample and group.get("SM", sample) != sample:
+                raise NoReads(
+                    f"{path} is of the sample {group['SM']} (read group {group['ID']}, SM), not of {sample}; correct "
+                    "the sample in the table, or the file: samtools reheader"
+                )
+        lanes = {group["ID"]: number for number, group in enumerate(groups, start=1)}
         batch: list[pysam.AlignedSegment] = []
         left_out: Counter[str] = Counter()
         for read in wanted_reads(file, notes):
@@ -34,9 +50,9 @@ def reads_of_bam(
                 continue
             batch.append(read)
             if len(batch) == BATCH:
-                yield fish_batch(batch, table)
+                yield fish_batch(batch, lanes, table)
                 batch = []
-        yield fish_batch(batch, table)
+        yield fish_batch(batch, lanes, table)
     notes += [f"{count:,} reads marked as {what} were left out" for what, count in sorted(left_out.items())]
 
 
@@ -79,8 +95,13 @@ def is_alternate(name: str) -> bool:
     )
 
 
-def fish_batch(batch: list[pysam.AlignedSegment], table: KmerTable) -> tuple[int, int, list[bytes], bool]:
-    """Count, bases and fished records of some reads, as the sequencer gave them, and whether they are pairs."""
+def fish_batch(
+    batch: list[pysam.AlignedSegment], lanes: dict[str, int], table: KmerTable
+) -> tuple[int, int, list[bytes], bool]:
+    """Count, bases and fished records of some reads, as the sequencer gave them, and whether they are pairs.
+
+    Records are named NAME/LANE/MATE, as those out of FASTQ; `lanes` numbers the read groups.
+    """
     sequences = [read.query_sequence.encode() for read in batch]
     lengths = np.array([len(sequence) for sequence in sequences], dtype=np.int64)
     starts = np.cumsum(lengths) - lengths
@@ -93,5 +114,6 @@ def fish_batch(batch: list[pysam.AlignedSegment], table: KmerTable) -> tuple[int
         if read.is_reverse:
             bases, quality = bases.translate(COMPLEMENT)[::-1], quality[::-1]
         mate = (1 if read.is_read1 else 2) if read.is_paired else 0
-        records.append(b"@%b/%d\n%b\n+\n%b\n" % (read.query_name.encode(), mate, bases, quality))
+        lane = lanes.get(read.get_tag("RG"), 0) if read.has_tag("RG") else 0
+        records.append(b"@%b/%d/%d\n%b\n+\n%b\n" % (read.query_name.encode(), lane, mate, bases, quality))
     return len(batch), int(lengths.sum()), records, any(read.is_paired for read in batch[:1])

@@ -49,7 +49,7 @@ def read_fished(path: Path, share: float) -> Reads:
     fragment, lengths, bases, quality = [], [], [], []
     for block, _ in blocks_of(path):
         lines = block.tobytes().split(b"\n")
-        # Names end in the number of the mate, "/1"; those out of FASTQ have the lane's before it.
+        # Names end in the number of the lane and, which is not part of the fragment's name, of the mate: "/1/2".
         names = [head[1:-2] for head in lines[0:-1:4]]
         kept = range(len(names))
         if share < 1:

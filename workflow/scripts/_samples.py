@@ -271,6 +271,9 @@ def read_file_problems(row: Row, first: Row) -> Iterator[Mistake]:
         yield row.number, "fq2", f"the mate is missing, as {kind} is of pairs; name it, or write U, SF, SR or A"
     if fq1 and fq1 == fq2:
         yield row.number, "fq2", f"{row['fq2']} is fq1 as well; name the file of the mates"
+    for column in ("fq1", "fq2"):
+        if row[column].lower().endswith((".bam", ".cram", ".sam")):
+            yield row.number, column, f"{row[column]} is no FASTQ by its name; name a BAM or CRAM file in column bam"
 
 
 def repeated_files(row: Row, file_row: dict[str, int]) -> Iterator[Mistake]:

@@ -66,6 +66,7 @@ contig_problem() {
 # recalibrated, a read group goes by its platform unit, or ID, in tables with blanks between columns.
 read_group_problem() {
     awk -F '\t' -v sample="$2" -v name="$3" '
+        BEGIN { header = ": samtools head FILE >HEADER; edit its @RG lines; samtools reheader HEADER FILE >NEW" }
         $1 == "@RG" {
             found++
             group = who = ""
@@ -80,14 +81,17 @@ read_group_problem() {
             else if (who != sample) problem = "is of the sample " who " (read group " group ", SM), not of " sample
             else if (unit !~ /^[^ ]+$/) {
                 problem = "has the platform unit \047" unit "\047 (read group " group ", PU)"
-                remedy = ", and tables of qualities take none with blanks; write a PU without: samtools reheader"
+                remedy = ", and tables of qualities take none with blanks; write a PU without" header
             }
             if (problem) exit
         }
         END {
-            if (!found) problem = "has no read groups"
-            if (!remedy)
-                remedy = "; correct the sample in the table, or the file: samtools addreplacerg -r ID:1 -r SM:" sample
+            if (!found) {
+                problem = "has no read groups"
+                remedy = "; add one: samtools addreplacerg -r ID:1 -r SM:" sample " -r LB:1 -o NEW FILE"
+            }
+            # Read groups keep their lanes and libraries only where nothing else is changed.
+            else if (!remedy) remedy = "; correct the sample in the table, or SM" header
             if (problem) print name " " problem remedy
         }' "$1"
 }

@@ -8,17 +8,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-from _hla_bam import reads_of_bam
+from _hla_bam import NoReads, reads_of_bam
 from _hla_index import Index
 from _hla_scan import BrokenFastq, KmerTable, blocks_of, reads_found
 from _log import log_to
 from isal import igzip, isal_zlib
 
 DAMAGED = (BrokenFastq, EOFError, gzip.BadGzipFile, zlib.error, isal_zlib.error)
-
-
-class NoReads(ValueError):
-    """The reads of a sample cannot be typed; the message says why, and what to do."""
 
 
 def fish_fastq(path: Path, lane: int, mate: int, table: KmerTable) -> Iterator[tuple[int, int, list[bytes]]]:
@@ -48,7 +44,13 @@ def bare_name(head: bytes) -> bytes:
 
 
 def fish(
-    fq1: list[Path], fq2: list[Path], bam: Path | None, reference: Path | None, index: Index, output: Path
+    fq1: list[Path],
+    fq2: list[Path],
+    bam: Path | None,
+    sample: str | None,
+    reference: Path | None,
+    index: Index,
+    output: Path,
 ) -> dict:
     """Write what is fished into `output`; return what was seen. Raise NoReads where the input cannot be used."""
     table = KmerTable(index.array("kmers"))
@@ -63,7 +65,7 @@ def fish(
                         seen, bases, fished = seen + reads, bases + length, fished + len(records)
                         file.write(b"".join(records))
             if bam:
-                for reads, length, records, pairs in reads_of_bam(bam, reference, table, notes):
+                for reads, length, records, pairs in reads_of_bam(bam, sample, reference, table, notes):
                     seen, bases, fished, paired = seen + reads, bases + length, fished + len(records), paired or pairs
                     file.write(b"".join(records))
     except OSError as error:
@@ -97,13 +99,17 @@ def main(
     index: Path,
     output: Path,
     names: list[str] | None = None,
+    sample: str | None = None,
 ) -> None:
-    """`names` are what the table of samples calls the files, for reasons: a job in the cloud has copies elsewhere."""
+    """`names` are what the table of samples calls the files, for reasons: a job in the cloud has copies elsewhere.
+
+    `sample` is whose a BAM has to be, where its read groups tell.
+    """
     start = datetime.now(UTC).isoformat(timespec="seconds")
     output.mkdir(parents=True, exist_ok=True)
     reads = output / "reads.fastq.gz"
     try:
-        told = fish(fq1, fq2, bam, reference, Index(index), reads)
+        told = fish(fq1, fq2, bam, sample, reference, Index(index), reads)
     except NoReads as error:
         reads.unlink(missing_ok=True)
         reason = str(error)
@@ -124,4 +130,5 @@ if __name__ == "__main__":
         Path(snakemake.input.index),
         Path(snakemake.output[0]),
         snakemake.params.names,
+        snakemake.wildcards.sample,
     )

@@ -60,7 +60,7 @@ def depth_measures(depth: Path, sample: str) -> dict:
     for line in (depth / f"{sample}.mosdepth.global.dist.txt").read_text().splitlines():
         contig, at_least, share = line.split("\t")
         if contig == "total" and int(at_least) in covered:
-            covered[int(at_least)] = 100 * float(share)
+            covered[int(at_least)] = percent(float(share))
     return {"mean_depth": float(total[3]), "covered_percent": {str(deep): share for deep, share in covered.items()}}
 
 
@@ -121,7 +121,7 @@ def record(
         "lanes": sample["lanes"],
         "reads": sum(one["reads"] for one in checked) if checked and all("reads" in one for one in checked) else None,
         "reads_left_out": left_out(trimmed),
-        "recalibrated": sample["recalibrated"],
+        "recalibrated": sample["recalibrated"] if reason is None else None,
         "quality": quality,
         "quality_reasons": why,
         **measures,

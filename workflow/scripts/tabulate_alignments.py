@@ -33,7 +33,8 @@ def row_of(record: Mapping[str, Any]) -> dict[str, Any]:
     found = {column: record.get(column) for column in COLUMNS}
     found["status"] = "passed" if record["success"] else "failed"
     found["covered_10x_percent"] = (record.get("covered_percent") or {}).get("10")
-    found["recalibrated"] = "yes" if record["recalibrated"] else "no: the organism has no known_sites"
+    if record["success"]:
+        found["recalibrated"] = "yes" if record["recalibrated"] else "no: the organism has no known_sites"
     reasons = record["quality_reasons"] if record["success"] else [record["reason"]]
     found["why"] = " ".join("; ".join(reasons).split())
     return {column: "" if value is None else value for column, value in found.items()}

@@ -159,7 +159,8 @@ def headline(
     counts: Counter, samples: Sequence[Record], annotations: Sequence[Record], indices: Sequence[Record]
 ) -> list[tuple[str, str, str]]:
     """Return the numbers on top of the page: number, label, kind."""
-    organisms = {str(of("organism", record)) for record in (*samples, *annotations, *indices) if of("organism", record)}
+    on_genomes = [record for record in samples if of("analysis", record) != "hla"]
+    organisms = {str(of("organism", record)) for record in (*on_genomes, *annotations, *indices)} - {"", "None"}
     rates = numbers("mapping_rate", samples)
     shown = [
         (f"{counts[PASSED] + counts[CHECK] + counts[CHECK_TYPES]:,}", "samples passed", "good"),
