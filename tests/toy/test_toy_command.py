@@ -2,7 +2,6 @@ import csv
 import hashlib
 import subprocess
 import sys
-import time
 import urllib.request
 from dataclasses import replace
 from pathlib import Path
@@ -64,7 +63,6 @@ def test_the_tables_name_files_that_exist_and_the_broken_sample(toy):
 
 
 def test_a_fleet_of_bacteria_has_folders_of_a_hundred_and_no_reads(tmp_path):
-    start = time.monotonic()
     main(
         [
             "make",
@@ -79,7 +77,6 @@ def test_a_fleet_of_bacteria_has_folders_of_a_hundred_and_no_reads(tmp_path):
             "0",
         ]
     )
-    assert time.monotonic() - start < 30
     fasta = tmp_path / "ensembl/pub/bacteria/release-57/fasta"
     assert {path.name: len(list(path.iterdir())) for path in fasta.iterdir()} == {
         "bacteria_0_collection": 100,
