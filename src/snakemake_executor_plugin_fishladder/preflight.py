@@ -206,7 +206,12 @@ def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog=f"python -m {__spec__.name}", description=__doc__.splitlines()[0])
     for name in ("queue", "prefix", "region", "job_role", "execution_role", "log_group", "runtime"):
         field = next(one for one in fields(ExecutorSettings) if one.name == name)
-        parser.add_argument(f"--{name.replace('_', '-')}", default=field.default, help=field.metadata["help"])
+        parser.add_argument(
+            f"--{name.replace('_', '-')}",
+            default=field.default,
+            required=name in ("queue", "prefix"),
+            help=field.metadata["help"],
+        )
     parser.add_argument("--image", action="append", default=[], help="An image that jobs need; may be repeated.")
     given: dict[str, Any] = vars(parser.parse_args(words))
     images = given.pop("image")
@@ -214,7 +219,7 @@ def main(words: Sequence[str] | None = None) -> int:
     try:
         ledger = Ledger(Clients(region_of(settings)), settings.prefix or "", "preflight")
     except ValueError as error:
-        print(Line("settings", False, f"{error}. To do: --prefix s3://bucket/folder, --region"))
+        print(Line("settings", False, str(error)))
         return 1
     return check_and_tell(settings, ledger, images)
 

@@ -16,7 +16,7 @@ def region_of(settings: ExecutorSettings) -> str:
 
         found = boto3.session.Session().region_name
     if not found:
-        raise ValueError("no AWS region: set --fishladder-region or AWS_REGION")
+        raise ValueError("no AWS region: set AWS_REGION, or --fishladder-region (of the preflight alone: --region)")
     return found
 
 

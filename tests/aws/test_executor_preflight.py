@@ -79,7 +79,7 @@ def test_refused_calls_are_lines_too(batch_server, capsys, trouble, what, sign):
 def test_a_prefix_that_is_none_is_told(capsys, monkeypatch):
     monkeypatch.setenv("AWS_REGION", REGION)
     assert preflight.main(["--queue", "work", "--prefix", "lab/state"]) == 1
-    assert "is not s3://bucket/folder. To do" in capsys.readouterr().out
+    assert "FAIL settings: 'lab/state' is not s3://bucket/folder\n" in capsys.readouterr().out
 
 
 def ready(server) -> list[str]:

@@ -47,9 +47,11 @@ def test_finds_stage_and_docstring_of_the_rules(tmp_path: Path):
         '"""A stage."""\n\nrule trim:\n    """Trim\n    ends.\n\n    More."""\n    input: "x"\n\n\n'
         'checkpoint plain:\n    input:\n        "a"\n\n\nrule last:\n    """Last."""\n    output: "b"\n'
     )
+    (tmp_path / "rules/align.smk").write_text("use rule trim as trim_lane with:\n    input: 'y'\n")
     (tmp_path / "Snakefile").write_text('rule all:\n    """All."""\n')
     assert read_rules(tmp_path) == {
         "trim": Rule("quant", "Trim ends."),
+        "trim_lane": Rule("align", "Trim ends."),
         "plain": Rule("quant", ""),
         "last": Rule("quant", "Last."),
         "all": Rule("Snakefile", "All."),

@@ -290,7 +290,8 @@ rule mark_duplicates:
             --TMP_DIR {resources.tmpdir:q}
         pairs=$(picard_sum READ_PAIRS_EXAMINED "$metrics") single=$(picard_sum UNPAIRED_READS_EXAMINED "$metrics")
         if [ $((pairs + single)) = 0 ]; then
-            unmapped=$(picard_sum UNMAPPED_READS "$metrics")
-            fail_sample "mark_duplicates: none of $unmapped reads maps; is it the right organism?" {output:q}
+            unmapped=$(picard_sum UNMAPPED_READS "$metrics") reason="its files hold no reads; bring them again"
+            [ "$unmapped" = 0 ] || reason="none of $unmapped reads maps; is it the right organism?"
+            fail_sample "mark_duplicates: $reason" {output:q}
         fi
         """

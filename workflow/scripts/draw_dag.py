@@ -68,8 +68,12 @@ def parse_dot(text: str) -> Graph:
 
 
 def read_rules(workflow: Path) -> dict[str, Rule]:
-    """Find the stage of each rule, which is the file it is in, and the first paragraph of its docstring."""
-    rules = {}
+    """Find the stage of each rule, which is the file it is in, and the first paragraph of its docstring.
+
+    A rule made of another (`use rule`) has that one's docstring.
+    """
+    rules: dict[str, Rule] = {}
+    derived: dict[str, tuple[str, str]] = {}
     for path in (*sorted((workflow / "rules").glob("*.smk")), workflow / "Snakefile"):
         text = path.read_text(encoding="utf-8") if path.exists() else ""
         for match in re.finditer(
@@ -77,7 +81,9 @@ def read_rules(workflow: Path) -> dict[str, Rule]:
         ):
             about = (match[2] or "").strip().split("\n\n")[0]
             rules[match[1]] = Rule(path.stem, " ".join(about.split()))
-    return rules
+        for base, name in re.findall(r"^use rule (\w+) as (\w+) with:", text, re.MULTILINE):
+            derived[name] = path.stem, base
+    return rules | {name: Rule(stage, rules[base].about) for name, (stage, base) in derived.items()}
 
 
 def stages_of(graph: Graph, rules: Mapping[str, Rule]) -> list[str]:
