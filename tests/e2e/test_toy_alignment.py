@@ -291,7 +291,7 @@ GIVEN_REASONS = {
         "take_alignments",
         "elsewhere.bam has 39999 bases of I, the organism 40000; it was aligned to another",
     ),
-    "nobody": ("take_alignments", "nobody.bam has no read groups; correct the sample in the table, or the file"),
+    "nobody": ("take_alignments", "nobody.bam has no read groups; add one: samtools addreplacerg -r ID:1 -r SM:nobody"),
 }
 
 
