@@ -10,6 +10,7 @@ from _hla_index import Index
 from _hla_release import Alignment, read_alignments, read_groups, read_release
 from _log import InputError
 from hla_index_release import main as index_release
+from hla_index_release import representatives
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -124,6 +125,16 @@ def test_an_intron_that_stays_in_the_rna_of_a_null_allele_is_no_exon_of_it():
     assert gene.ends.tolist() == [1, 3, 7, 11, 12]
     assert (gene.rows[:3] == rows("CACGTAGGT.AG", "CACGT.GGT.AG", "CAGGTAGGT.AG")).all()
     assert (gene.rows[3] == rows("*******GTTA*")).all()
+
+
+def test_a_gene_stands_in_the_panel_with_an_allele_near_to_each_of_its_alleles():
+    rows = np.ones((4, 196), np.uint8)
+    rows[1, :1], rows[2, 50:55], rows[3, 50:54] = 2, 3, 3
+    gene = merge_gene("U", Alignment([f"U*01:0{number}" for number in range(1, 5)], rows, [100, 196]), None)
+    assert representatives(gene, 0.03, 4) == [0]
+    assert representatives(gene, 0.01, 4) == [0, 2]
+    assert representatives(gene, 0, 4) == [0, 2, 1, 3]
+    assert representatives(gene, 0, 3) == [0, 2, 1]
 
 
 def test_the_index_lists_alleles_and_groups(release, index):

@@ -11,7 +11,9 @@ from _hla_sequences import read_unaligned
 from _log import InputError, log_to
 
 # A gene of the panel stands there with as many alleles as it takes for every other to be this near to one, in exons.
+# Some of those that are not typed are short: a read of HLA-U with 3 bases unlike the panel's is mapped to A alone.
 NEAR, MOST = 0.03, 8
+NEAR_OF_OTHERS, MOST_OF_OTHERS = 0.01, 4
 # Reads are fished for, and mapped to, what lies in exons, and as far around them as this.
 FLANK = 300
 # A stretch is a repeat where this share of its short k-mers occurs in a gene of another family as well.
@@ -33,7 +35,8 @@ def index_release(release: Release, groups: dict[str, dict[str, str]]) -> dict[s
             whole[name] = gene
         index |= {f"{name}/{key}": value for key, value in tile_gene(gene).items()}
         mapped = columns_to_map(gene, repeats)
-        for row in representatives(gene, MOST if name in TYPED else 2):
+        limits = (NEAR, MOST) if name in TYPED else (NEAR_OF_OTHERS, MOST_OF_OTHERS)
+        for row in representatives(gene, *limits):
             add_contigs(gene, row, mapped, contigs, maps)
         kmers.append(fishing_kmers(gene, mapped))
     index["genes"] = as_text(names)
@@ -81,7 +84,7 @@ def gap_runs(gene: Gene) -> np.ndarray:
     return np.unique(found, axis=0)
 
 
-def representatives(gene: Gene, most: int) -> list[int]:
+def representatives(gene: Gene, near: float, most: int) -> list[int]:
     """Alleles that between them are near to all others; those that are known best come first."""
     exons = exons_of(gene)
     # What a mapper shows of a read on an allele with a gap of its own depends on where it puts the gap.
@@ -91,7 +94,7 @@ def representatives(gene: Gene, most: int) -> list[int]:
     known = usual[unknown == unknown.min()]
     chosen = [int(known[0])]
     nearest = distances(exons, exons[chosen])[:, 0]
-    while len(chosen) < most and nearest.max() > NEAR * exons.shape[1]:
+    while len(chosen) < most and nearest.max() > near * exons.shape[1]:
         # The farthest may be known in part only; of the well known, the one that is nearest to it stands for it.
         farthest = int(nearest.argmax())
         candidate = int(known[distances(exons[known], exons[[farthest]])[:, 0].argmin()])
@@ -124,7 +127,7 @@ def columns_to_map(gene: Gene, repeats: np.ndarray) -> np.ndarray:
     for block in np.flatnonzero(gene.kinds == EXON):
         columns = gene.columns(block)
         near[max(columns.start - FLANK, 0) : columns.stop + FLANK] = True
-    row = gene.rows[representatives(gene, 1)[0]]
+    row = gene.rows[representatives(gene, NEAR, 1)[0]]
     bases = np.flatnonzero((row != GAP) & (row != UNKNOWN))
     kmers = all_kmers(row[bases], REPEAT_K)
     repeated = np.isin(kmers, repeats, kind="sort")
