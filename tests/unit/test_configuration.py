@@ -190,11 +190,13 @@ def test_the_schema_says_nothing_that_is_not_checked():
 KEY = st.sampled_from(["index", "kmers", "decoys", "samples", "pathvars", "results", "x", "1"])
 VALUE = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(KEY, inner),
+    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(KEY, inner, max_size=5),
+    max_leaves=20,
 )
 
 
-@given(st.dictionaries(KEY, VALUE))
+@settings(deadline=None)
+@given(st.dictionaries(KEY, VALUE, max_size=5))
 def test_whatever_is_configured_is_checked_and_settled(config):
     assert list(mistakes(settle(config, SCHEMA), SCHEMA)) == []
     assert all(problem for _, problem in mistakes(config, SCHEMA))
