@@ -84,20 +84,18 @@ if SAMPLES and not Path(SETTINGS["organisms"]).exists():
     if not any(sample.analyses & ON_A_GENOME for sample in SAMPLES.values()):
         FOUND, genome_problems = Genomes(), []
 HLA_SAMPLES = [name for name, sample in SAMPLES.items() if "hla" in sample.analyses]
-if sample_problems:
-    HLA_SAMPLES = samples_that_want("hla", Path(SETTINGS["samples"]), read_schema("samples"))
+# A table with mistakes is asked by its rows: all mistakes are told at once.
+wanting = (
+    samples_that_want("hla", Path(SETTINGS["samples"]), read_schema("samples")) if sample_problems else HLA_SAMPLES
+)
 HLA_REVIEWS, hla_problems = check_hla(
-    SETTINGS["hla"], CONFIG_FILE, HLA_SAMPLES, read_schema("hla_review"), look_for_files=LOOK_FOR_FILES
+    SETTINGS["hla"], CONFIG_FILE, wanting, read_schema("hla_review"), look_for_files=LOOK_FOR_FILES
 )
 if LOOK_FOR_FILES and (adapters := SETTINGS["trim"]["adapters"]) and not Path(adapters).is_file():
     problems.append(f"{CONFIG_FILE}, key trim.adapters: {no_file(adapters)}")
 TABLE_PROBLEMS = genome_problems + sample_problems + hla_problems
 if problems or (TABLE_PROBLEMS and not LOCKING):
     stop(problems + TABLE_PROBLEMS)
-
-
-# `snakemake lock` gets here with mistakes, and samples that cannot be made out.
-HLA_SAMPLES = [name for name in HLA_SAMPLES if name in SAMPLES]
 
 
 # Snakemake hands the file to its jobs, and takes the path variables from it: it has to be right by now.
