@@ -4,6 +4,7 @@ import gc
 import os
 import shlex
 import sys
+import threading
 from collections import defaultdict
 from pathlib import Path
 

@@ -145,6 +145,13 @@ def forget_what_failed():
         unfinished_page().unlink(missing_ok=True)
 
 
+def end_at_once():
+    """Stop the clocks by which the scheduler would look for work a second after its last job: they hold the exit back."""
+    for clock in threading.enumerate():
+        if isinstance(clock, threading.Timer):
+            clock.cancel()
+
+
 def report_what_finished():
     """End a run that failed: say which jobs and samples failed, and write a page of that and of what finished.
 
