@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 SAMPLE ?=
 DEMO = $(if $(wildcard demo/config/organisms.lock.tsv),-- --directory demo)
 
-.PHONY: help setup demo dag test lint format runtime images push aws-profile
+.PHONY: help setup demo dag test test-cloud test-local lint format runtime images push aws-profile
 
 help: ## list the targets
 	@sed -n 's/^\([a-z%-]*\):.* ## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -23,7 +23,13 @@ dag: setup ## draw the rule graph (of the demo, before there is a lock), and wit
 
 test: ## install what the tests need and run every test
 	@./setup.sh test
-	@pytest
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=line test-cloud test-local
+
+test-cloud: ## of the tests those that need Batch or S3, which are mocked or containers here
+	@pytest tests/aws
+
+test-local: ## all others
+	@pytest --ignore tests/aws
 
 lint: ## check form and style of everything
 	@./setup.sh run

@@ -45,12 +45,14 @@ def test_tells_what_is_missing_for_types(tmp_path):
 
 
 def test_tells_mistakes_of_the_release_s_files_and_of_reviews_at_once(tmp_path):
-    config = CONFIG.replace("imgt/Alignments_Rel_3330.zip", "imgt/hla.txt") + "  review: review.tsv\n"
+    config = CONFIG.replace("Alignments_Rel_3330.zip", "hla.txt").replace("imgt/hla_nom_g.txt, ", "")
+    config += "  review: review.tsv\n"
     lay_out(tmp_path, config, "a\thla\treads/a_1.fq\treads/a_2.fq\t")
     (tmp_path / "review.tsv").write_text("sample\tlocus\tcall\tdecision\nc\tA\tx+y\tapproved\na\tQ\tx+y\tapproved\n")
     found = [message.split(";")[0].split(" below")[0] for message in stopped(tmp_path)]
     assert found == [
         "config/config.yaml, key hla.release: no file here holds sequences",
+        "config/config.yaml, key hla.release: no hla_nom_g.txt here, by which alleles are grouped",
         "config/config.yaml, key hla.release, item 1: there is no file imgt/hla.txt",
         "review.tsv, row 2, column sample: no sample 'c' wants hla",
         "review.tsv, row 3, column locus: 'Q' is not allowed",

@@ -192,6 +192,28 @@ def test_reads_of_two_read_groups_stay_apart_though_their_names_are_the_same_in_
     assert sorted(fished(tmp_path / "fished").values()) == sorted(genes)
 
 
+def test_a_cram_is_read_by_the_genome_it_was_written_with_and_without_that_fails_its_sample_with_the_remedy(
+    release, tmp_path, monkeypatch
+):
+    genes = gene_reads(release[1], 100, 60)
+    genome, moved = tmp_path / "genome.fa", tmp_path / "moved.fa"
+    genome.write_text(">chr6\n" + "".join(genes) + "\n")
+    header = pysam.AlignmentHeader.from_dict({"SQ": [{"SN": "chr6", "LN": 100 * len(genes)}]})
+    with pysam.AlignmentFile(str(tmp_path / "s.cram"), "wc", header=header, reference_filename=str(genome)) as file:
+        for number, read in enumerate(genes):
+            record = pysam.AlignedSegment(header)
+            record.query_name, record.flag, record.query_sequence = str(number), 0, read
+            record.reference_id, record.reference_start, record.cigarstring = 0, 100 * number, "100M"
+            record.query_qualities = pysam.qualitystring_to_array("I" * 100)
+            file.write(record)
+    genome.rename(moved)
+    monkeypatch.setenv("REF_PATH", str(tmp_path / "none"))  # where htslib would look else
+    fish([], [], tmp_path / "s.cram", moved, release[0], tmp_path / "fished")
+    assert sorted(fished(tmp_path / "fished").values()) == sorted(genes)
+    fish([], [], tmp_path / "s.cram", None, release[0], tmp_path / "no_genome")
+    assert "a CRAM needs its genome: set hla: reference" in (tmp_path / "no_genome/failed.txt").read_text()
+
+
 def test_a_bam_of_another_sample_fails_this_one(release, tmp_path):
     write_unaligned(tmp_path / "s.bam", {"a": gene_reads(release[1], 100, 60)}, "other")
     fish([], [], tmp_path / "s.bam", None, release[0], tmp_path / "fished", ["in/s.bam"], "mine")

@@ -1,7 +1,8 @@
 """Genotypes of one locus: which alleles can be in it at all, and how likely each pair is.
 
 A fragment comes from either allele of a pair with the same chance, so a pair's likelihood is the product over fragments
-of the mean of its two alleles' likelihoods. What a fragment says is bounded (see FLOOR).
+of the mean of its two alleles' likelihoods. Or it comes from elsewhere: from another locus, as well as its alleles
+explain it, or from a gene that the release lacks. That bounds what it says, of one allele and of two alike.
 """
 
 from collections.abc import Collection
@@ -21,6 +22,7 @@ LISTED, UNLISTED = {"C": 1.0, "I": 0.1, "WD": 0.02}, 0.005  # by how common a li
 # genotype. Older releases lack DQB2, which is very near to DQB1.
 STRAY, STRAY_BESIDE = 1e-5, {"DQB1": ("DQB2", 0.02)}
 MOST_STRAY = 0.5
+BESIDE = 0.5  # the chance that a fragment is of another locus, before it is seen how well that explains it
 UNEVEN = (0.3,)  # shares of the fragments that one of two alleles may have, beside a half
 LEADERS = 6
 NEAR = 25.0  # log likelihood: pairs that much worse than the best are out of the question
@@ -112,24 +114,47 @@ def find_leaders(
     return list(found.values())
 
 
+@dataclass
+class Chances:
+    """How likely each fragment of a locus is: `elsewhere` if it comes from elsewhere, and by `here` times its likelihood
+    of an allele."""
+
+    elsewhere: np.ndarray
+    here: np.ndarray
+
+    def of(self, fit: np.ndarray, part: slice = slice(None)) -> np.ndarray:
+        """Chances of some fragments (all) by alleles, from their fits; changes `fit` to them."""
+        np.exp(fit, out=fit)
+        fit *= self.here[part, None]
+        fit += self.elsewhere[part, None]
+        return fit
+
+
+def weigh_fragments(locus: Locus, explained: np.ndarray, stray: float) -> Chances:
+    """What no allele of the release explains well is the likelier of a gene that the release lacks: `stray` or more."""
+    strays = np.clip(STRAY * np.exp(np.minimum(locus.doubt, -np.log(STRAY))), stray, MOST_STRAY)
+    elsewhere = strays + (1 - strays) * BESIDE * np.exp(explained)
+    return Chances(elsewhere.astype(np.float32), ((1 - strays) * (1 - BESIDE)).astype(np.float32))
+
+
 def beside_leaders(
-    locus: Locus, leaders: list[int], rest: np.ndarray, base: np.ndarray
+    locus: Locus, leaders: list[int], rest: np.ndarray, chances: Chances
 ) -> tuple[np.ndarray, np.ndarray]:
     """The log likelihood of each leader with each of the rest, and which alleles of all fit as each leader does."""
     total = np.zeros((len(leaders), len(rest)))
     alike = np.ones((len(leaders), len(locus.gene.names)), dtype=bool)
     for part, fit in locus.fits():
-        shares = np.exp(fit)
-        others = shares[:, rest]
-        for row, same, leader in zip(total, alike, leaders, strict=True):
-            mixed = 0.5 * (shares[:, [leader]] + others)
-            row += np.log(np.maximum(mixed, 0.5 * base[part, None])).sum(axis=0)
+        for same, leader in zip(alike, leaders, strict=True):
             same &= (fit == fit[:, [leader]]).all(axis=0)
+        found = chances.of(fit, part)
+        others = found[:, rest]
+        for row, leader in zip(total, leaders, strict=True):
+            row += np.log(0.5 * (found[:, [leader]] + others)).sum(axis=0)
     return total, alike
 
 
 def even_out(
-    locus: Locus, first: np.ndarray, second: np.ndarray, base: np.ndarray, likelihood: np.ndarray
+    locus: Locus, first: np.ndarray, second: np.ndarray, chances: Chances, likelihood: np.ndarray
 ) -> np.ndarray:
     """The log likelihoods of pairs of which either allele may have more fragments, from those of even pairs.
 
@@ -137,13 +162,12 @@ def even_out(
     """
     total = np.empty((2 * len(UNEVEN) + 1, len(likelihood)))
     total[-1] = likelihood
-    batch = max(1, BATCH // len(base))
+    batch = max(1, BATCH // len(chances.here))
     for start in range(0, len(first), batch):
         part = slice(start, start + batch)
-        left, right = (np.exp(locus.fit(alleles[part])) for alleles in (first, second))
+        left, right = (chances.of(locus.fit(alleles[part])) for alleles in (first, second))
         for row, share in enumerate([*UNEVEN, *(1 - each for each in UNEVEN)]):
-            mixed = np.float32(share) * left + np.float32(1 - share) * right
-            total[row, part] = np.log(np.maximum(mixed, 0.5 * base[:, None])).sum(axis=0)
+            total[row, part] = np.log(np.float32(share) * left + np.float32(1 - share) * right).sum(axis=0)
     most = total.max(axis=0)
     return most + np.log(np.exp(total - most).mean(axis=0))
 
@@ -172,22 +196,19 @@ def weigh_pairs(
     The second kind is what keeps a second allele open that the reads cannot show: with few fragments, many alleles fit.
     """
     chosen = candidates.alleles
-    # What no allele of the release explains well is the likelier of a gene that the release lacks.
-    strays = np.clip(STRAY * np.exp(np.minimum(locus.doubt, -np.log(STRAY))), stray, MOST_STRAY)
-    base = np.maximum(np.exp(explained), 2 * strays).astype(np.float32)
-    shares = np.exp(locus.fit(chosen))
+    chances = weigh_fragments(locus, explained, stray)
+    shares = chances.of(locus.fit(chosen))
     first, second = np.triu_indices(len(chosen))
     likelihood = np.empty(len(first), dtype=np.float64)
     for number in range(len(chosen)):
         here = slice(*np.searchsorted(first, [number, number + 1]))
-        mixed = 0.5 * (shares[:, [number]] + shares[:, second[here]])
-        likelihood[here] = np.log(np.maximum(mixed, 0.5 * base[:, None])).sum(axis=0)
+        likelihood[here] = np.log(0.5 * (shares[:, [number]] + shares[:, second[here]])).sum(axis=0)
     pairs_first, pairs_second = chosen[first], chosen[second]
     chance = pair_chance(pairs_first == pairs_second, prior[pairs_first], prior[pairs_second])
     leaders = find_leaders(locus, candidates, pairs_first, pairs_second, TRUST * likelihood + np.log(chance))
     rest = np.setdiff1d(np.arange(len(locus.gene.names)), chosen)
     if len(rest) and len(locus.fragments) <= MOST_FRAGMENTS:
-        more, alike = beside_leaders(locus, leaders, rest, base)
+        more, alike = beside_leaders(locus, leaders, rest, chances)
         likelihood = np.append(likelihood, more.ravel())
         pairs_first = np.append(pairs_first, np.repeat(leaders, len(rest)))
         pairs_second = np.append(pairs_second, np.tile(rest, len(leaders)))
@@ -196,7 +217,7 @@ def weigh_pairs(
         stands_for = ((types == types[leaders, None]) & alike) @ prior
         chance = np.append(chance, pair_chance(False, stands_for[:, None], prior[rest]).ravel())
     near = np.flatnonzero(likelihood >= likelihood.max() - NEAR)
-    likelihood[near] = even_out(locus, pairs_first[near], pairs_second[near], base, likelihood[near])
+    likelihood[near] = even_out(locus, pairs_first[near], pairs_second[near], chances, likelihood[near])
     weight = TRUST * likelihood + np.log(chance)
     probability = np.exp(weight - weight.max())
     probability /= probability.sum()

@@ -28,10 +28,14 @@ def check_hla(
 
 def missing(settings: Mapping, samples: Collection[str]) -> Iterator[str]:
     wants = f"sample {next(iter(samples))} wants hla"
-    if not settings["release"]:
+    files = [Path(name).name for name in settings["release"]]
+    if not files:
         yield f"release: {wants}; name a release's files: the Alignments_Rel archive, hla_nom_g.txt, hla_nom_p.txt"
-    elif all(name.endswith((".txt", ".csv")) for name in settings["release"]):
+    elif all(name.endswith((".txt", ".csv")) for name in files):
         yield "release: no file here holds sequences; add the Alignments_Rel archive, hla.dat or hla_nuc.fasta"
+    for groups in ("hla_nom_g.txt", "hla_nom_p.txt"):
+        if files and groups not in files:
+            yield f"release: no {groups} here, by which alleles are grouped; add it, from the folder wmda of the release"
     if not settings["version"]:
         yield f'version: {wants}; write the release that the files are of, as in "3.33.0"'
 
