@@ -262,6 +262,17 @@ def test_single_ends_and_mates_out_of_step_are_typed(laboratory):
     assert not evidence["reads"]["paired"]
 
 
+def test_reads_that_run_on_into_adapters_do_not_make_a_heterozygote_homozygous(laboratory):
+    exons = [
+        Template(f"{name} {number}", laboratory.alleles[name].exon(number).replace(".", ""), 30)
+        for name in (each for pair in GENOTYPE.values() for each in pair)
+        for number in (2, 3)
+    ]
+    first, second = laboratory.reads("adapters", exons, 150)
+    rows, _ = laboratory.type("adapters", [first], [second])
+    assert {locus: types(rows[locus]) for locus in GENOTYPE} == {locus: true_types(locus) for locus in GENOTYPE}
+
+
 def test_very_deep_reads_are_sampled_and_that_is_said(laboratory):
     first, second = laboratory.reads("deep", laboratory.templates({"A": GENOTYPE["A"]}, 600))
     rows, evidence = laboratory.type("deep", [first], [second], max_reads=4000)

@@ -116,8 +116,7 @@ def find_leaders(
 
 @dataclass
 class Chances:
-    """How likely each fragment of a locus is: `elsewhere` if it comes from elsewhere, and by `here` times its likelihood
-    of an allele."""
+    """How likely each fragment of a locus is: `elsewhere`, and `here` times its likelihood given an allele."""
 
     elsewhere: np.ndarray
     here: np.ndarray

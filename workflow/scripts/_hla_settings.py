@@ -35,7 +35,7 @@ def missing(settings: Mapping, samples: Collection[str]) -> Iterator[str]:
         yield "release: no file here holds sequences; add the Alignments_Rel archive, hla.dat or hla_nuc.fasta"
     for groups in ("hla_nom_g.txt", "hla_nom_p.txt"):
         if files and groups not in files:
-            yield f"release: no {groups} here, by which alleles are grouped; add it, from the folder wmda of the release"
+            yield f"release: no {groups} here, by which alleles are grouped; add it, of the release's folder wmda"
     if not settings["version"]:
         yield f'version: {wants}; write the release that the files are of, as in "3.33.0"'
 
