@@ -23,6 +23,7 @@ from . import commands, failures, submitting
 from .adoption import Orphans
 from .capacity import Capacity
 from .clients import Clients, is_expired, is_passing
+from .jobs import all_exist, dependencies, last_attempt, rule_of
 from .ledger import Ledger, digest
 from .manifest import common_ends
 from .needs import Needs, Refusal, disk_of, needs_of
@@ -393,20 +394,3 @@ def ignoring_signals() -> Iterator[None]:
     finally:
         for one, handler in before.items():
             signal.signal(one, handler)
-
-
-async def all_exist(job: Any) -> bool:
-    return all([await file.exists() for file in job.output])
-
-
-def last_attempt(job: Any) -> None:
-    """Snakemake repeats a failed job while its attempt is not above restart_times: make this the last one."""
-    job.attempt = max(job.attempt, job.restart_times + 1)
-
-
-def rule_of(job: Any) -> str:
-    return "-".join(sorted(job.rules)) if job.is_group() else job.rule.name
-
-
-def dependencies(dag: Any, job: Any) -> list[Any]:
-    return [one for single in (job.jobs if job.is_group() else [job]) for one in dag.dependencies[single]]
