@@ -221,7 +221,10 @@ def settle_optional(told: dict[str, dict]) -> None:
         elif copies is not None and found["zygosity"] == ABSENT:
             found["confidence"] = told["DRB1"]["confidence"]
         elif copies is not None and found["zygosity"] == "one copy":
-            found["confidence"] = min(found["confidence1"], told["DRB1"]["confidence"])
+            found["confidence2"] = told["DRB1"]["confidence"]
+            found["confidence"] = min(found["confidence1"], found["confidence2"])
+        if found["zygosity"] == ABSENT:
+            found["confidence1"] = found["confidence2"] = found["confidence"]
 
 
 def copies_by_drb1(name: str, drb1: dict) -> int | None:
