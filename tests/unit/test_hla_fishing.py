@@ -11,6 +11,7 @@ from _hla_kmers import K, all_kmers, pack_words, reverse_complements
 from _hla_reads import read_fished
 from _hla_release import CODES
 from hla_fish_reads import main as fish
+from hla_index_release import REPEAT_K, of_repeats
 from hla_index_release import main as index_release
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -96,6 +97,27 @@ def test_it_makes_no_difference_where_blocks_end_and_how_lines_do(release, tmp_p
         patch.setattr("_hla_scan.BLOCK", size)
         fish([path], [], None, None, release[0], folder / "fished")
     assert sorted(fished(folder / "fished").values()) == sorted(genes)
+
+
+def test_a_read_that_shares_one_kmer_is_fished_with_its_mate_only(release, tmp_path):
+    gene, other = gene_reads(release[1], 100, 2)[0], other_reads(100)[0]
+    # The first and the last of the k-mers that are looked up: the last alone lies in the gene.
+    edge = other[: 100 - K] + gene[:K]
+    (tmp_path / "1.fq").write_text(fastq([edge, edge]))
+    (tmp_path / "2.fq").write_text(fastq([other, gene]))
+    fish([tmp_path / "1.fq"], [tmp_path / "2.fq"], None, None, release[0], tmp_path / "fished")
+    assert fished(tmp_path / "fished") == {"r1/1/1": edge, "r1/1/2": gene}
+    assert json.loads((tmp_path / "fished/fished.json").read_text())["fished"] == 2
+    assert [path.name for path in sorted((tmp_path / "fished").iterdir())] == ["fished.json", "reads.fastq.gz"]
+
+
+def test_kmers_of_simple_repeats_and_of_what_genes_of_other_families_share_are_told(release):
+    shared = other_reads(60, 1)[0]
+    repeats = np.unique(all_kmers(codes_of(shared), REPEAT_K))
+    inside, beside = shared[10 : 10 + K], other_reads(200, 1)[0][-K:]
+    texts = [inside, beside, "AC" * (K // 2), "T" * K, ("AAAGG" * K)[:K], "ACGT" * 5 + "TTAC"]
+    kmers = np.array([all_kmers(codes_of(text))[0] for text in texts])
+    assert of_repeats(kmers, repeats).tolist() == [True, False, True, True, True, True]
 
 
 def test_mates_are_told_by_name_also_where_the_files_are_out_of_step(release, tmp_path):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pysam
-from _hla_scan import KmerTable, reads_found
+from _hla_scan import KmerTable, kmers_shared
 
 # Chromosome 6 by its length in GRCh37, GRCh38 and T2T-CHM13; the genes lie within this region in all of them.
 CHROMOSOME_LENGTHS = {171_115_067: "GRCh37", 170_805_979: "GRCh38", 172_126_628: "T2T-CHM13"}
@@ -107,7 +107,7 @@ def fish_batch(
     starts = np.cumsum(lengths) - lengths
     block = np.frombuffer(b"".join(sequences) + SPARE, dtype=np.uint8)
     records = []
-    for number in np.flatnonzero(reads_found(block, starts, lengths, table)) if batch else ():
+    for number in np.flatnonzero(kmers_shared(block, starts, lengths, table)) if batch else ():
         read, bases = batch[number], sequences[number]
         qualities = read.query_qualities
         quality = bytes(value + 33 for value in qualities) if qualities is not None else b"I" * len(bases)

@@ -78,12 +78,12 @@ def check_block(block: np.ndarray, ends: np.ndarray, before: int) -> tuple[np.nd
     return block, ends
 
 
-def reads_found(block: np.ndarray, starts: np.ndarray, lengths: np.ndarray, table: KmerTable) -> np.ndarray:
-    """Which of the reads, that start there and are so long, share one of some evenly spread k-mers with the table."""
-    found = np.zeros(len(starts), dtype=bool)
+def kmers_shared(block: np.ndarray, starts: np.ndarray, lengths: np.ndarray, table: KmerTable) -> np.ndarray:
+    """How many of some evenly spread k-mers each read, that starts there and is so long, shares with the table."""
+    shared = np.zeros(len(starts), dtype=int)
     long_enough = np.flatnonzero(lengths >= K)
     if not len(long_enough):
-        return found
+        return shared
     room = lengths[long_enough] - K
     count = max(FEWEST, -(-int(lengths.max()) // K))
     places = starts[long_enough] + (np.arange(count)[:, None] * room) // (count - 1)
@@ -91,5 +91,5 @@ def reads_found(block: np.ndarray, starts: np.ndarray, lengths: np.ndarray, tabl
     kmers = pack_words(words[places])
     for part in range(1, K // 8):
         kmers |= pack_words(words[places + 8 * part]) << np.uint64(16 * part)
-    found[long_enough] = table.contains(kmers).any(axis=0)
-    return found
+    shared[long_enough] = table.contains(kmers).sum(axis=0)
+    return shared

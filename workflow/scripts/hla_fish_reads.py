@@ -1,8 +1,9 @@
-"""Fish the reads of HLA genes out of a sample's reads: those that share a k-mer of 24 bases with an allele."""
+"""Fish the reads of HLA genes out of a sample's reads: fragments that share k-mers of 24 bases with an allele."""
 
 import gzip
 import json
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,10 +11,11 @@ from pathlib import Path
 import numpy as np
 from _hla_bam import NoReads, reads_of_bam
 from _hla_index import Index
-from _hla_scan import BrokenFastq, KmerTable, blocks_of, reads_found
+from _hla_scan import BrokenFastq, KmerTable, blocks_of, kmers_shared
 from _log import log_to
 from isal import igzip, isal_zlib
 
+FEWEST_SHARED = 2  # k-mers of a fragment: of a whole genome's reads, many share one that lies in a repeat
 DAMAGED = (BrokenFastq, EOFError, gzip.BadGzipFile, zlib.error, isal_zlib.error)
 
 
@@ -24,7 +26,7 @@ def fish_fastq(path: Path, lane: int, mate: int, table: KmerTable) -> Iterator[t
     """
     for block, ends in blocks_of(path):
         starts, ends_of = ends[0::4] + 1, ends[1::4]
-        found = np.flatnonzero(reads_found(block, starts, ends_of - starts, table))
+        found = np.flatnonzero(kmers_shared(block, starts, ends_of - starts, table))
         heads = np.concatenate([[0], ends[3:-1:4] + 1])
         records = []
         for read in found:
@@ -35,6 +37,31 @@ def fish_fastq(path: Path, lane: int, mate: int, table: KmerTable) -> Iterator[t
                 raise BrokenFastq(f"{path}: read {name.decode()} has {len(bases)} bases and {len(qualities)} qualities")
             records.append(b"@%b/%d/%d\n%b\n+\n%b\n" % (name, lane, mate, bases, qualities))
         yield len(starts), int((ends_of - starts).sum()), records
+
+
+def keep_fragments(found: Path, kept: Path, table: KmerTable) -> int:
+    """Write those of some fished reads whose fragments share enough k-mers, one read or two; return how many."""
+    shared: Counter[bytes] = Counter()
+    for names, counts, _ in fished_reads(found, table):
+        for name, count in zip(names, counts.tolist(), strict=True):
+            shared[name] += count
+    written = 0
+    with igzip.open(kept, "wb", compresslevel=1) as file:
+        for names, _, records in fished_reads(found, table):
+            enough = [record for name, record in zip(names, records, strict=True) if shared[name] >= FEWEST_SHARED]
+            written += len(enough)
+            file.write(b"".join(enough))
+    return written
+
+
+def fished_reads(path: Path, table: KmerTable) -> Iterator[tuple[list[bytes], np.ndarray, list[bytes]]]:
+    """Of each block of fished reads, the names of their fragments, how many k-mers they share, and their records."""
+    for block, ends in blocks_of(path):
+        heads = np.concatenate([[0], ends[3:-1:4] + 1])
+        starts = ends[0::4] + 1
+        names = [block[head + 1 : end - 2].tobytes() for head, end in zip(heads, ends[0::4], strict=True)]
+        records = [block[head : end + 1].tobytes() for head, end in zip(heads, ends[3::4], strict=True)]
+        yield names, kmers_shared(block, starts, ends[1::4] - starts, table), records
 
 
 def bare_name(head: bytes) -> bytes:
@@ -54,19 +81,20 @@ def fish(
 ) -> dict:
     """Write what is fished into `output`; return what was seen. Raise NoReads where the input cannot be used."""
     table = KmerTable(index.array("kmers"))
-    seen = bases = fished = 0
+    seen = bases = 0
     notes: list[str] = []
     paired = bool(fq2)
+    found = output.with_name(f"{output.name}.part")
     try:
-        with igzip.open(output, "wb", compresslevel=1) as file:
+        with igzip.open(found, "wb", compresslevel=1) as file:
             for mate, files in ((1 if fq2 else 0, fq1), (2, fq2)):
                 for lane, path in enumerate(files, start=1):
                     for reads, length, records in fish_fastq(path, lane, mate, table):
-                        seen, bases, fished = seen + reads, bases + length, fished + len(records)
+                        seen, bases = seen + reads, bases + length
                         file.write(b"".join(records))
             if bam:
                 for reads, length, records, pairs in reads_of_bam(bam, sample, reference, table, notes):
-                    seen, bases, fished, paired = seen + reads, bases + length, fished + len(records), paired or pairs
+                    seen, bases, paired = seen + reads, bases + length, paired or pairs
                     file.write(b"".join(records))
     except OSError as error:
         # pysam tells of a damaged file as of a disk that fails, but without a number; what has one fails the job.
@@ -79,6 +107,8 @@ def fish(
     if not seen:
         why = f" to look at ({'; '.join(notes)})" if notes else ""
         raise NoReads(f"{bam or fq1[0]} holds no reads{why}; leave the lane out or bring the file again")
+    fished = keep_fragments(found, output, table)
+    found.unlink()
     return {
         "reads": seen,
         "bases": bases,
@@ -111,7 +141,8 @@ def main(
     try:
         told = fish(fq1, fq2, bam, sample, reference, Index(index), reads)
     except NoReads as error:
-        reads.unlink(missing_ok=True)
+        for path in output.glob("reads.fastq.gz*"):
+            path.unlink()
         reason = str(error)
         for path, name in zip([*fq1, *fq2, *([bam] if bam else [])], names or [], strict=False):
             reason = reason.replace(str(path), name)

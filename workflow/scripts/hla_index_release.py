@@ -18,6 +18,8 @@ NEAR_OF_OTHERS, MOST_OF_OTHERS = 0.01, 4
 FLANK = 300
 # A stretch is a repeat where this share of its short k-mers occurs in a gene of another family as well.
 REPEAT_K, REPEAT_WINDOW, REPEAT_SHARE = 14, 40, 0.3
+# A k-mer between exons is of a repeat where it has so many of these, or where all but so many bases recur in it.
+MOST_REPEATED, MOST_UNLIKE, LONGEST_PERIOD = 3, 4, 6
 LENDERS = {"DRB5": "DRB1", "DRB4": "DRB1", "DRB3": "DRB1"}
 
 
@@ -38,7 +40,7 @@ def index_release(release: Release, groups: dict[str, dict[str, str]]) -> dict[s
         limits = (NEAR, MOST) if name in TYPED else (NEAR_OF_OTHERS, MOST_OF_OTHERS)
         for row in representatives(gene, *limits):
             add_contigs(gene, row, mapped, contigs, maps)
-        kmers.append(fishing_kmers(gene, mapped))
+        kmers.append(fishing_kmers(gene, mapped, repeats))
     index["genes"] = as_text(names)
     index["contigs"] = as_text([f"{gene}\t{sequence}" for gene, sequence in contigs])
     index["maps"] = np.concatenate(maps)
@@ -131,7 +133,7 @@ def columns_to_map(gene: Gene, repeats: np.ndarray) -> np.ndarray:
     bases = np.flatnonzero((row != GAP) & (row != UNKNOWN))
     kmers = all_kmers(row[bases], REPEAT_K)
     repeated = np.isin(kmers, repeats, kind="sort")
-    for period in range(1, 7):
+    for period in range(1, LONGEST_PERIOD + 1):
         repeated[period:] |= kmers[period:] == kmers[:-period]
     window = np.convolve(np.pad(repeated, (0, REPEAT_K - 1)), np.ones(REPEAT_WINDOW), mode="same")
     near[bases[window >= REPEAT_SHARE * REPEAT_WINDOW]] = False
@@ -153,18 +155,35 @@ def find_repeats(release: Release) -> np.ndarray:
     return kmers[counts > 1]
 
 
-def fishing_kmers(gene: Gene, mapped: np.ndarray) -> np.ndarray:
-    """The k-mers of all alleles that start in the columns to map."""
-    found = [np.zeros(0, np.uint64)]
+def fishing_kmers(gene: Gene, mapped: np.ndarray, repeats: np.ndarray) -> np.ndarray:
+    """The k-mers of all alleles that start in the columns to map; between exons, without those of repeats."""
+    near_exons, between = [np.zeros(0, np.uint64)], [np.zeros(0, np.uint64)]
+    in_exon = gene.in_exon()
     for start in range(0, len(mapped), TILE):
         # Half as much again as a k-mer lets it step over gaps.
         columns = slice(start, start + TILE + K + K // 2)
-        if mapped[columns].all():
-            found += [kmers_of(row[row != GAP]) for row in distinct_rows(gene.rows[:, columns])[0]]
-        elif mapped[columns].any():
-            kept = np.arange(len(mapped))[columns][mapped[columns]]
-            found += [kmers_of(row[row != GAP]) for row in distinct_rows(gene.rows[:, kept])[0]]
-    return np.unique(np.concatenate(found))
+        if mapped[columns].any():
+            kept = columns if mapped[columns].all() else np.arange(len(mapped))[columns][mapped[columns]]
+            found = [kmers_of(row[row != GAP]) for row in distinct_rows(gene.rows[:, kept])[0]]
+            (near_exons if in_exon[columns].any() else between).extend(found)
+    others = np.unique(np.concatenate(between))
+    return np.union1d(np.concatenate(near_exons), others[~of_repeats(others, repeats)])
+
+
+def of_repeats(kmers: np.ndarray, repeats: np.ndarray) -> np.ndarray:
+    """Which k-mers are of repeats, long or simple: a genome is full of reads that share them."""
+    parts = (part_of(kmers, start, REPEAT_K) for start in range(K - REPEAT_K + 1))
+    repeated = sum(np.isin(part, repeats, kind="sort").astype(int) for part in parts) > MOST_REPEATED
+    for period in range(1, LONGEST_PERIOD + 1):
+        unlike = part_of(kmers, 0, K - period) ^ part_of(kmers, period, K - period)
+        differing = sum((part_of(unlike, place, 1) > 0).astype(int) for place in range(K - period))
+        repeated |= differing <= MOST_UNLIKE
+    return repeated
+
+
+def part_of(kmers: np.ndarray, start: int, length: int) -> np.ndarray:
+    """Some bases of each k-mer."""
+    return (kmers >> np.uint64(2 * start)) & np.uint64((1 << 2 * length) - 1)
 
 
 def as_text(lines: list[str]) -> np.ndarray:
