@@ -95,9 +95,9 @@ def priors(names: list[str], ciwd: dict[str, str]) -> np.ndarray:
     return prior / prior.sum()
 
 
-def pair_chance(same: bool | np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """How likely pairs are before any read is seen, by how likely their alleles are."""
-    return np.where(same, HOMOZYGOUS * first, (1 - HOMOZYGOUS) * 2 * first * second)
+def pair_chance(same: bool | np.ndarray, first: np.ndarray, second: np.ndarray, homozygous: float) -> np.ndarray:
+    """How likely pairs are before any read is seen, by how likely their alleles are, and that they are one."""
+    return np.where(same, homozygous * first, (1 - homozygous) * 2 * first * second)
 
 
 def find_leaders(
@@ -188,7 +188,12 @@ def stray_chance(locus: str, genes: Collection[str]) -> float:
 
 
 def weigh_pairs(
-    locus: Locus, candidates: Candidates, explained: np.ndarray, prior: np.ndarray, stray: float = STRAY
+    locus: Locus,
+    candidates: Candidates,
+    explained: np.ndarray,
+    prior: np.ndarray,
+    stray: float = STRAY,
+    homozygous: float = HOMOZYGOUS,
 ) -> Posterior:
     """The posterior over all pairs of candidates, and over the best candidates with any allele of the release.
 
@@ -203,7 +208,7 @@ def weigh_pairs(
         here = slice(*np.searchsorted(first, [number, number + 1]))
         likelihood[here] = np.log(0.5 * (shares[:, [number]] + shares[:, second[here]])).sum(axis=0)
     pairs_first, pairs_second = chosen[first], chosen[second]
-    chance = pair_chance(pairs_first == pairs_second, prior[pairs_first], prior[pairs_second])
+    chance = pair_chance(pairs_first == pairs_second, prior[pairs_first], prior[pairs_second], homozygous)
     leaders = find_leaders(locus, candidates, pairs_first, pairs_second, TRUST * likelihood + np.log(chance))
     rest = np.setdiff1d(np.arange(len(locus.gene.names)), chosen)
     if len(rest) and len(locus.fragments) <= MOST_FRAGMENTS:
@@ -214,7 +219,7 @@ def weigh_pairs(
         # A leader stands for all alleles of its type that fit as it does.
         types = np.array([two_fields(name) for name in locus.gene.names])
         stands_for = ((types == types[leaders, None]) & alike) @ prior
-        chance = np.append(chance, pair_chance(False, stands_for[:, None], prior[rest]).ravel())
+        chance = np.append(chance, pair_chance(False, stands_for[:, None], prior[rest], homozygous).ravel())
     near = np.flatnonzero(likelihood >= likelihood.max() - NEAR)
     likelihood[near] = even_out(locus, pairs_first[near], pairs_second[near], chances, likelihood[near])
     weight = TRUST * likelihood + np.log(chance)

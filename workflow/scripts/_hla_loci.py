@@ -18,7 +18,7 @@ from _hla_calls import (
     two_fields,
 )
 from _hla_evidence import FLOOR, Evidence, Locus, weigh
-from _hla_genotypes import Candidates, find_candidates, priors, stray_chance, weigh_pairs
+from _hla_genotypes import HOMOZYGOUS, Candidates, find_candidates, priors, stray_chance, weigh_pairs
 from _hla_hits import Hits
 from _hla_index import Index
 from _hla_program import Solved, make_program, solve
@@ -29,6 +29,7 @@ PRESENT_DEPTH = 0.1  # of an optional locus, as a share of DRB1's
 ONE_COPY_DEPTH = 0.75
 # The families of DRB1 whose haplotypes carry each (https://hla.alleles.org/nomenclature).
 HAPLOTYPES = {"DRB3": ("03", "11", "12", "13", "14"), "DRB4": ("04", "07", "09"), "DRB5": ("15", "16")}
+ONE_COPY = 0.99  # the chance of one copy where the types of DRB1 say that one of the two haplotypes has the gene
 AMOUNTS = ("none", "one", "two")
 CERTAIN = 0.95
 CONTRADICTED = 0.5  # confidence of what DRB1 speaks against
@@ -57,17 +58,24 @@ def type_loci(index: Index, hits: Hits, fragment_of: np.ndarray, ciwd: Mapping[s
     candidates = {name: find_candidates(locus, locus.elsewhere) for name, locus in typed.items()}
     solved, chosen = choose(evidence, typed, candidates, settings)
     groups = {letter: index.groups(letter) for letter in "GP"}
-    calls: dict[str, tuple[Call, np.ndarray]] = {}
-    for name, locus in typed.items():
+    told = {name: nothing() for name in loci}
+    for name in sorted(typed, key=OPTIONAL.__contains__):  # DRB1, which tells of them, before
+        locus = typed[name]
         explained = explained_elsewhere(name, locus, typed, chosen, evidence.fragments)
-        stray = stray_chance(name, index.genes)
-        posterior = weigh_pairs(locus, candidates[name], explained, priors(locus.gene.names, ciwd), stray)
+        single = name in OPTIONAL and copies_by_drb1(name, told.get("DRB1", nothing())) == 1
+        posterior = weigh_pairs(
+            locus,
+            candidates[name],
+            explained,
+            priors(locus.gene.names, ciwd),
+            stray_chance(name, index.genes),
+            ONE_COPY if single else HOMOZYGOUS,
+        )
         call = call_locus(locus, posterior, explained)
         own = own_fragments(locus, call.rows, explained)
-        calls[name] = call, own
         call.third = find_third(locus, call.rows, explained)
         call.misfits = find_misfits(locus, call.rows, own)
-    told = {name: describe(typed[name], *calls[name], groups, ciwd) if name in typed else nothing() for name in loci}
+        told[name] = describe(locus, call, own, groups, ciwd)
     settle_optional(told)
     flag(told, solved)
     return {
