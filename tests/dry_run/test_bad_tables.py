@@ -197,6 +197,23 @@ def test_the_graph_of_an_unknown_sample_is_refused_with_the_names_that_are_known
     assert "Traceback" not in run.stderr and "KeyError" not in run.stderr
 
 
+def test_the_lock_never_takes_the_place_of_a_table(tmp_path):
+    write_tables(tmp_path, ORGANISMS, {"liver_1": "homo_sapiens"}, "lock: config/../config/samples.tsv\n")
+    before = (tmp_path / "config/samples.tsv").read_text()
+    expected = (
+        "config/config.yaml, key lock: config/../config/samples.tsv is the table of samples; name a file of its own"
+    )
+    assert stopped(tmp_path, "lock") == [expected]
+    assert (tmp_path / "config/samples.tsv").read_text() == before
+
+
+def test_adapters_that_are_no_fasta_are_refused(tmp_path):
+    write_tables(tmp_path, ORGANISMS, {"liver_1": "homo_sapiens"}, "trim: {adapters: config/samples.tsv}\n")
+    assert stopped(tmp_path) == [
+        "config/config.yaml, key trim.adapters: config/samples.tsv is no FASTA; name one of the adapters, plain"
+    ]
+
+
 def test_files_and_keys_that_the_configuration_lacks_are_told_with_the_mistakes_of_the_tables(tmp_path):
     write_tables(tmp_path, ORGANISMS, {}, "trim: {adapters: nothere.fa}\n")
     (tmp_path / "config/samples.tsv").write_text("sample\tanalyses\torganism\tfq1\na\thla\t\treads/none.fq\n")

@@ -59,6 +59,13 @@ def test_tells_mistakes_of_the_release_s_files_and_of_reviews_at_once(tmp_path):
     ]
 
 
+def test_a_mistake_in_a_table_of_types_alone_asks_for_no_organisms(tmp_path):
+    lay_out(tmp_path, CONFIG, "a\thla\treads/none.fq\treads/a_2.fq\t")
+    assert [message.split(" below")[0] for message in stopped(tmp_path)] == [
+        "config/samples.tsv, row 2, column fq1: there is no file reads/none.fq"
+    ]
+
+
 def test_a_run_without_types_asks_for_no_release(tmp_path):
     lay_out(tmp_path, "trim: {}\n", "a\tquant\treads/a_1.fq\treads/a_2.fq\t")
     assert not [message for message in stopped(tmp_path) if "hla" in message]

@@ -287,6 +287,7 @@ GIVEN_REASONS = {
         f"other_name.bam is of the sample {NAME} (read group {NAME}.A1, SM), not of other_name",
     ),
     "cut": ("take_alignments", "cut.bam is no BAM or CRAM, or ends early; bring the file again"),
+    "reads": ("take_alignments", "reads.bam is no BAM or CRAM, or ends early; bring the file again"),
     "elsewhere": (
         "take_alignments",
         "elsewhere.bam has 39999 bases of I, the organism 40000; it was aligned to another",
@@ -327,6 +328,7 @@ def given(toy, tmp_path_factory) -> Toy:
     write("as_cram.cram", rf"s/SM:{NAME}/SM:as_cram/", "--cram", "--reference", fasta)
     (folder / "other_name.bam").write_bytes(bam.read_bytes())
     (folder / "cut.bam").write_bytes(bam.read_bytes()[:100_000])
+    (folder / "reads.bam").write_text("@r1\nACGT\n+\nIIII\n")
     write("elsewhere.bam", rf"s/LN:40000/LN:39999/;s/SM:{NAME}/SM:elsewhere/", "--bam")
     write("nobody.bam", "/^@RG/d;s/\tRG:Z:[^\t]*//", "--bam")
     names = {NAME: "by_name.bam", "as_cram": "as_cram.cram"} | {name: f"{name}.bam" for name in GIVEN_REASONS}

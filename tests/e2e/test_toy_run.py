@@ -78,7 +78,9 @@ def toy(tmp_path_factory) -> Iterator[Toy]:
     with serving(folder / "ensembl") as site:
         (folder / "config/config.yaml").write_text(yaml.safe_dump({"ensembl": addresses(site)} | hla_settings()))
         lock = snakemake(folder, "lock")
-        manifest.write_text(sound + "".join(break_sample(folder, kind) for kind in BREAKS) + not_human(folder))
+        manifest.write_text(
+            sound + "".join(break_sample(folder, kind) for kind in BREAKS) + not_human(folder) + too_short(folder)
+        )
         first = snakemake(folder)
         assert (folder / "results/report/index.html").exists(), lock.stderr + first.stdout + first.stderr
         shutil.copytree(folder / "results/counts", folder / "first/counts")
@@ -96,6 +98,13 @@ def break_sample(folder: Path, kind: str) -> str:
         (folder / name).write_bytes(content)
     organism = re.search(r"^bacterium_paired\t.*?\tquant\t(\S+)", (folder / "config/samples.tsv").read_text(), re.M)[1]
     return f"broken_{kind}\t1\tquant\t{organism}\t{names[0]}\t{names[1]}\n"
+
+
+def too_short(folder: Path) -> str:
+    """Return the row of a sample of whose reads trimming leaves none."""
+    (folder / "reads/too_short.fq").write_text("".join(f"@r{n}\nACGTACGTAC\n+\nIIIIIIIIII\n" for n in range(100)))
+    organism = re.search(r"^bacterium_paired\t.*?\tquant\t(\S+)", (folder / "config/samples.tsv").read_text(), re.M)[1]
+    return f"too_short\t1\tquant\t{organism}\treads/too_short.fq\t\n"
 
 
 def not_human(folder: Path) -> str:
@@ -129,6 +138,12 @@ def test_each_broken_sample_has_its_reason_in_its_record_and_on_the_front_page(t
         assert REASONS[kind] in record["reason"]
         assert f"broken_{kind}" in page
         assert REASONS[kind] in page
+
+
+def test_a_sample_of_which_trimming_leaves_no_read_fails_alone_and_says_why(toy):
+    record = toy.record("too_short")
+    assert (record["success"], record["failed_step"]) == (False, "trim_reads")
+    assert record["reason"].startswith("of 100 reads none is left: 100 are too short, 0 poor, 0 have too many unknown")
 
 
 def test_all_sound_samples_come_through_beside_the_broken_ones(toy):

@@ -13,7 +13,7 @@ from tests.toy.break_reads import break_reads
 
 
 def fastq(names: list[str], bases: int = 10) -> bytes:
-    rng = random.Random(1)
+    rng = random.Random(names[0])
     return "".join(f"@{n}\n{''.join(rng.choices('ACGT', k=bases))}\n+\n{'I' * bases}\n" for n in names).encode()
 
 
@@ -126,7 +126,7 @@ def test_whole_files_are_counted_however_they_are_written(put, name, content, re
 
 def test_pairs_and_lanes_are_counted_together(put):
     pair = put("a_1.fq.gz", ZIPPED[0]), put("a_2.fq", MATES[1])
-    longer = tuple(put(f"b_{mate}.fq", fastq(["r"] * 250, bases=40)) for mate in (1, 2))
+    longer = tuple(put(f"b_{mate}.fq", fastq([f"r/{mate}"] * 250, bases=40)) for mate in (1, 2))
     assert check_sample([pair, longer]) == WHOLE | {"reads": 1500, "mean_read_length": 20}
 
 
@@ -164,3 +164,22 @@ def test_a_broken_sample_leaves_its_reason(put, tmp_path):
     main([put("x.fq", b"")], [], tmp_path / "out", ["reads/my x.fq"])
     assert (tmp_path / "out/failed.txt").read_text().startswith("check_reads: reads/my x.fq holds no reads; ")
     assert json.loads((tmp_path / "out/reads.json").read_text())["success"] is False
+
+
+def test_one_file_as_both_mates_fails_its_sample(put):
+    first, again = put("x_1.fq", MATES[0]), put("x_2.fq", MATES[0].replace(b"/1\n", b"/2\n"))
+    reason = check_sample([(first, again)])["reason"]
+    assert reason == f"{again} holds the same reads as {first}; name the file of the mates"
+
+
+@pytest.mark.parametrize("letters", [b"@h", b";BhV"])
+def test_qualities_with_64_added_fail_their_sample_with_the_remedy(put, letters):
+    old = MATES[0].replace(b"I" * 10, (letters * 10)[:10])
+    reason = check_sample([(put("x.fq", old), None)])["reason"]
+    assert "x.fq has qualities with 64 added (Illumina 1.3 to 1.7, Solexa)" in reason
+    assert "seqtk seq -Q64 -V" in reason
+
+
+@pytest.mark.parametrize("letters", [b"IIIII", b"FF:#F", b"KKKK,", b"5~~~~"])  # the last of long accurate reads
+def test_qualities_with_33_added_are_taken(put, letters):
+    assert check_sample([(put("x.fq", MATES[0].replace(b"I" * 10, (letters * 10)[:10])), None)])["success"]

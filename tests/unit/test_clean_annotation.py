@@ -223,6 +223,11 @@ def test_a_genome_that_is_no_fasta_is_said_so(text):
         read_lengths(text.splitlines(keepends=True))
 
 
+def test_a_contig_without_bases_is_named():
+    with pytest.raises(ValueError, match="of the contigs empty it has names only, no bases; take them out"):
+        read_lengths([">I\n", "ACGT\n", ">empty\n"])
+
+
 @pytest.mark.parametrize(("beyond", "fails"), [(20, False), (30, True)])
 def test_a_genome_that_ends_before_its_annotation_does_is_refused_but_for_a_few_rows(tmp_path, beyond, fails):
     sound = [row(attributes=named(f"g{n}", f"t{n}")) for n in range(500)]

@@ -236,6 +236,23 @@ def test_a_cram_is_read_by_the_genome_it_was_written_with_and_without_that_fails
     assert "a CRAM needs its genome: set hla: reference" in (tmp_path / "no_genome/failed.txt").read_text()
 
 
+@pytest.mark.parametrize("content", ["", fastq(["ACGT" * 25])])
+def test_a_file_that_is_no_bam_fails_its_sample(release, tmp_path, content):
+    (tmp_path / "s.bam").write_text(content)
+    fish([], [], tmp_path / "s.bam", None, release[0], tmp_path / "fished", ["in/s.bam"])
+    assert (tmp_path / "fished/failed.txt").read_text().startswith("fish_hla_reads: in/s.bam is no BAM or CRAM")
+
+
+def test_files_of_which_no_read_is_the_mate_of_another_fail_their_sample(release, tmp_path):
+    genes = gene_reads(release[1], 100, 60)
+    (tmp_path / "1.fq").write_text(fastq(genes))
+    (tmp_path / "2.fq").write_text(fastq(genes, first=1000))
+    fish([tmp_path / "1.fq"], [tmp_path / "2.fq"], None, None, release[0], tmp_path / "fished", ["a_1.fq", "b_2.fq"])
+    why = (tmp_path / "fished/failed.txt").read_text()
+    assert why.startswith("fish_hla_reads: no read of b_2.fq has the name of one of a_1.fq, so they are no mates")
+    assert [path.name for path in (tmp_path / "fished").iterdir()] == ["failed.txt"]
+
+
 def test_a_bam_of_another_sample_fails_this_one(release, tmp_path):
     write_unaligned(tmp_path / "s.bam", {"a": gene_reads(release[1], 100, 60)}, "other")
     fish([], [], tmp_path / "s.bam", None, release[0], tmp_path / "fished", ["in/s.bam"], "mine")

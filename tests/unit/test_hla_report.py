@@ -124,7 +124,7 @@ def test_a_review_stands_while_the_call_and_the_release_are_those_it_was_made_of
 def test_the_table_of_a_cohort_has_all_calls_what_stands_after_review_and_who_failed(tmp_path):
     reviews = [
         review("A", "A*01:01:01+A*02:01", "edited", "A*01:01", "A*03:01:01"),
-        review("B", "B*15:01:01+B*58:01", "approved"),
+        review("B", "B*58:01+B*15:01:01", "approved"),  # the order of the two says nothing
     ]
     for name, failure in (("good", ""), ("bad", "type_hla: three alleles"), ("again", "")):
         report(write_sample(tmp_path / name, failure=failure), reviews if name == "good" else [])
@@ -144,6 +144,18 @@ def test_the_table_of_a_cohort_has_all_calls_what_stands_after_review_and_who_fa
         ("DRB3", "", "", ""),
     ]
     assert {key: rows[1][key] for key in CALLS[0]} == CALLS[0]
+
+
+def test_an_edit_that_is_not_applied_leaves_no_alleles_after_it(tmp_path):
+    reviews = [
+        review("A", "A*01:01:01+A*03:01", "edited", "A*01:01", "A*02:01"),
+        review("B", "B*15:01:01+B*58:01", "edited", "B*15:01", "B*99:99"),
+    ]
+    report(write_sample(tmp_path / "s"), reviews)
+    merge([tmp_path / "s/record.json"], [tmp_path / "s/types.tsv"], tmp_path / "all.tsv")
+    rows = list(csv.DictReader((tmp_path / "all.tsv").open(), delimiter="\t"))
+    told = [(row["review"], row["reviewed1"], row["reviewed2"]) for row in rows[:2]]
+    assert told == [("out of date", "", ""), ("invalid", "", "")]
 
 
 def test_a_cohort_of_failed_samples_only_is_a_table_too(tmp_path):

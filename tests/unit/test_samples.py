@@ -197,6 +197,31 @@ def test_looks_for_local_files_only(tmp_path, monkeypatch):
     ]
 
 
+def test_a_file_under_another_path_is_the_same_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a_1.fq", "a_2.fq"):
+        (tmp_path / name).touch()
+    (tmp_path / "link.fq").symlink_to("a_1.fq")
+    rows = [
+        "a\t1\thomo_sapiens\ta_1.fq\tlink.fq",
+        f"b\t1\thomo_sapiens\t{tmp_path}/a_1.fq\ta_2.fq",
+        "c\t1\thomo_sapiens\tgone.fq\tother.fq",
+    ]
+    assert read(tmp_path, *rows)[1] == [
+        "samples.tsv, row 2, column fq2: link.fq is fq1 as well; name the file of the mates",
+        f"samples.tsv, row 3, column fq1: {tmp_path}/a_1.fq is in row 2 already; name each file once",
+    ]
+
+
+def test_mates_in_rows_of_their_own_are_told_by_their_names(tmp_path):
+    rows = [f"a\t{number}\thomo_sapiens\tx_{mate}_001.fq.gz" for number, mate in enumerate(("R1", "R2"))]
+    others = ["b\t1\thomo_sapiens\tliver_1.fq", "b\t2\thomo_sapiens\tliver_2.fq", "c\t1\thomo_sapiens\ty.R1.fq"]
+    assert read(tmp_path, *rows, *others)[1] == [
+        "samples.tsv, row 3, column fq1: x_R2_001.fq.gz and x_R1_001.fq.gz in row 2 are mates by their names; name "
+        "them in one row, as fq1 and fq2, or rename them if they are single ends"
+    ]
+
+
 def test_reads_ten_thousand_samples(tmp_path):
     rows = [f"s{number}\t1\thomo_sapiens\ts{number}_1.fq.gz\ts{number}_2.fq.gz" for number in range(10_000)]
     samples, problems = read(tmp_path, *rows)

@@ -216,7 +216,7 @@ rule take_alignments:
         # No reference is looked for elsewhere, on the network least of all.
         export REF_PATH=/nonexistent REF_CACHE="$scratch/ref"
         code=0
-        header=$(samtools head {input.bam:q}) && samtools quickcheck {input.bam:q} || code=$?
+        header=$(samtools head {input.bam:q}) && samtools quickcheck {input.bam:q} && [ -n "$header" ] || code=$?
         [ "$code" -lt 126 ] || exit "$code" # samtools did not get to look at the file
         [ "$code" = 0 ] || fail_sample \
             take_alignments:\ {params.named:q}" is no BAM or CRAM, or ends early; bring the file again" {output:q}
@@ -290,7 +290,7 @@ rule mark_duplicates:
             --TMP_DIR {resources.tmpdir:q}
         pairs=$(picard_sum READ_PAIRS_EXAMINED "$metrics") single=$(picard_sum UNPAIRED_READS_EXAMINED "$metrics")
         if [ $((pairs + single)) = 0 ]; then
-            unmapped=$(picard_sum UNMAPPED_READS "$metrics") reason="its files hold no reads; bring them again"
+            unmapped=$(picard_sum UNMAPPED_READS "$metrics") reason="trimming left no read of it, or its BAM holds none"
             [ "$unmapped" = 0 ] || reason="none of $unmapped reads maps; is it the right organism?"
             fail_sample "mark_duplicates: $reason" {output:q}
         fi

@@ -14,12 +14,13 @@ from snakemake.utils import update_config
 
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
-from _configuration import check_configuration, read_config_file, settle
+from _configuration import check_configuration, read_config_file, settle, shared_tables
+from _formats import start_of
 from _genomes import Genomes, genome_name, read_genomes
 from _hla_settings import check_hla
 from _images import read_images, read_versions
 from _paths import is_local, no_file, tidy
-from _samples import ON_A_GENOME, read_samples, samples_that_want
+from _samples import ON_A_GENOME, analyses_by_sample, read_samples
 from _tables import Named
 
 
@@ -61,6 +62,8 @@ CONFIG_FILE = Path("config/config.yaml")
 SETTINGS, problems = read_configuration(CONFIG_FILE, config, read_schema("config"))
 IMAGES, image_problems = read_images(TOOLS, Path(SETTINGS["images"]) if "images" in SETTINGS else None)
 problems += image_problems
+if one_for_two := shared_tables(SETTINGS, CONFIG_FILE):
+    stop(problems + one_for_two)
 # A job of a run that has been checked reads the same tables; to check them again would cost each of them time.
 CHECK = workflow.is_main_process
 IN_STORAGE = workflow.storage_settings.default_storage_provider is not None
@@ -80,20 +83,26 @@ SAMPLES, sample_problems = read_samples(
     look_for_files=LOOK_FOR_FILES,
     check=CHECK,
 )
+# A table with mistakes is asked by its rows: all mistakes are told at once.
+wanted = (
+    analyses_by_sample(Path(SETTINGS["samples"]), read_schema("samples"))
+    if sample_problems
+    else {name: sample.analyses for name, sample in SAMPLES.items()}
+)
 # Samples that need no genome need no table of them either.
-if SAMPLES and not Path(SETTINGS["organisms"]).exists():
-    if not any(sample.analyses & ON_A_GENOME for sample in SAMPLES.values()):
+if wanted and not Path(SETTINGS["organisms"]).exists():
+    if not any(analyses & ON_A_GENOME for analyses in wanted.values()):
         FOUND, genome_problems = Genomes(), []
 HLA_SAMPLES = [name for name, sample in SAMPLES.items() if "hla" in sample.analyses]
-# A table with mistakes is asked by its rows: all mistakes are told at once.
-wanting = (
-    samples_that_want("hla", Path(SETTINGS["samples"]), read_schema("samples")) if sample_problems else HLA_SAMPLES
-)
+with_types = [name for name, analyses in wanted.items() if "hla" in analyses]
 HLA_REVIEWS, hla_problems = check_hla(
-    SETTINGS["hla"], CONFIG_FILE, wanting, read_schema("hla_review"), look_for_files=LOOK_FOR_FILES
+    SETTINGS["hla"], CONFIG_FILE, with_types, read_schema("hla_review"), look_for_files=LOOK_FOR_FILES
 )
-if LOOK_FOR_FILES and (adapters := SETTINGS["trim"]["adapters"]) and not Path(adapters).is_file():
-    problems.append(f"{CONFIG_FILE}, key trim.adapters: {no_file(adapters)}")
+if LOOK_FOR_FILES and (adapters := SETTINGS["trim"]["adapters"]):
+    if not Path(adapters).is_file():
+        problems.append(f"{CONFIG_FILE}, key trim.adapters: {no_file(adapters)}")
+    elif start_of(Path(adapters))[:1] != b">":
+        problems.append(f"{CONFIG_FILE}, key trim.adapters: {adapters} is no FASTA; name one of the adapters, plain")
 TABLE_PROBLEMS = genome_problems + sample_problems + hla_problems
 if problems or (TABLE_PROBLEMS and not LOCKING):
     stop(problems + TABLE_PROBLEMS)

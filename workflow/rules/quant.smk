@@ -78,6 +78,8 @@ rule trim_reads:
             --html {output.report:q}/fastp.html \
             --report_title {wildcards.sample:q}
         all_reads "$(number total_reads {output.report:q}/fastp.json)" "$(number reads {input.reads:q}/reads.json)"
+        [ "$(number passed_filter_reads {output.report:q}/fastp.json)" != 0 ] ||
+            fail_sample "trim_reads: $(none_left {output.report:q}/fastp.json)" {output:q}
         """
 
 

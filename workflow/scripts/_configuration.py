@@ -99,6 +99,17 @@ def check_configuration(config: dict, schema: dict, path: Path, rows: dict[Keys,
     return [problem for _, problem in sorted(found)]
 
 
+def shared_tables(settings: dict, path: Path) -> list[str]:
+    """Say which tables are one file: the lock, which is written, would take the place of a table of the user's."""
+    taken: dict[Path, str] = {}
+    problems = []
+    for key in ("organisms", "samples", "lock"):
+        table = Path(settings[key]).resolve()
+        if (earlier := taken.setdefault(table, key)) != key:
+            problems.append(f"{path}, key {key}: {settings[key]} is the table of {earlier}; name a file of its own")
+    return problems
+
+
 def has(config: object, keys: Keys) -> bool:
     for key in keys:
         if not isinstance(config, dict) or key not in config:

@@ -28,10 +28,7 @@ def reads_of_bam(
     Reads that are marked as duplicates or as failing quality checks are no evidence of their own: `notes` counts them.
     Raises NoReads where a read group is of another sample.
     """
-    # What was not aligned yet names no contigs.
-    with pysam.AlignmentFile(
-        str(path), reference_filename=str(reference) if reference else None, check_sq=False
-    ) as file:
+    with open_alignments(path, reference) as file:
         groups = file.header.to_dict().get("RG", [])
         for group in groups:
             if sample and group.get("SM", sample) != sample:
@@ -54,6 +51,18 @@ def reads_of_bam(
                 batch = []
         yield fish_batch(batch, lanes, table)
     notes += [f"{count:,} reads marked as {what} were left out" for what, count in sorted(left_out.items())]
+
+
+def open_alignments(path: Path, reference: Path | None) -> pysam.AlignmentFile:
+    """Open a BAM or CRAM; raise NoReads for another file."""
+    try:
+        # What was not aligned yet names no contigs.
+        file = pysam.AlignmentFile(str(path), reference_filename=str(reference) if reference else None, check_sq=False)
+    except ValueError as error:
+        raise NoReads(f"{path} is no BAM or CRAM ({error}); bring the file again") from error
+    if not (file.is_bam or file.is_cram or file.is_sam):  # FASTQ is opened as well
+        raise NoReads(f"{path} is no BAM or CRAM; bring the file again, or name reads in fq1")
+    return file
 
 
 def wanted_reads(file: pysam.AlignmentFile, notes: list[str]) -> Iterator[pysam.AlignedSegment]:

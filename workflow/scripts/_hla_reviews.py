@@ -72,7 +72,7 @@ def judge(row: Mapping[str, str], review: Mapping[str, str] | None, alleles: Col
     if review is None:
         return Review()
     told = Review(review["decision"], review["allele1"], review["allele2"], review["reviewer"], review["comment"])
-    if review["call"] != call_of(row):
+    if sorted(review["call"].split("+")) != sorted(call_of(row).split("+")):
         changed = f"it was made of {review['call']}, which is now {call_of(row)}"
         return told._replace(state=OUTDATED, note=f"{changed}; {told.note}" if told.note else changed)
     if told.state == EDITED:

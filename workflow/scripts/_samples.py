@@ -1,5 +1,7 @@
 """The sample table: lanes gathered into samples, and every mistake of the table found at once."""
 
+import os
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -59,6 +61,7 @@ OF_THE_READ_GROUP = ("library", "platform", "platform_unit", "center")
 FILES = ("fq1", "fq2", "bam")
 # Salmon's library types of single ends, and the first letters of those of pairs; A says nothing.
 SINGLE_END, PAIRED = ("U", "SF", "SR"), ("I", "M", "O")
+R1_OR_R2 = re.compile(r"(?<=[_.])R[12](?=[_.])")
 # Analyses that need an organism of the lock; HLA types are of humans.
 ON_A_GENOME = {"quant", "align"}
 HUMAN, HUMAN_NAMES, HUMAN_TAXON = "homo_sapiens", {"homo_sapiens", "human"}, "9606"
@@ -90,10 +93,12 @@ def read_samples(
     return {name: make_sample(name, of_sample, genomes) for name, of_sample in lanes.items()}, []
 
 
-def samples_that_want(analysis: str, path: Path, schema: dict) -> list[str]:
-    """Name the samples that want an analysis in a table that may have mistakes."""
-    rows, _ = parse_table(path, schema)
-    return list(dict.fromkeys(row["sample"] for row in rows if analysis in analyses_of(row)))
+def analyses_by_sample(path: Path, schema: dict) -> dict[str, set[str]]:
+    """What the samples of a table want that may have mistakes."""
+    wanted: dict[str, set[str]] = defaultdict(set)
+    for row in parse_table(path, schema)[0]:
+        wanted[row["sample"]] |= analyses_of(row)
+    return wanted
 
 
 def make_sample(name: str, rows: list[Row], genomes: Genomes) -> Sample:
@@ -118,9 +123,10 @@ def row_problems(rows: list[Row], genomes: Genomes) -> Iterator[Mistake]:
     first_of: dict[str, Row] = {}
     first_in_any_case: dict[str, Row] = {}
     lane_row: dict[tuple[str, str], int] = {}
-    file_row: dict[str, int] = {}
+    file_row: dict[object, int] = {}
     unit_row: dict[tuple[str, str], Row] = {}
     aligned_row: dict[str, int] = {}
+    single_row: dict[tuple[str, str], Row] = {}
     organism_problem = organism_check(genomes)
     for row in rows:
         first = first_of.setdefault(row["sample"], row)
@@ -137,6 +143,7 @@ def row_problems(rows: list[Row], genomes: Genomes) -> Iterator[Mistake]:
         yield from lane_problems(row, first, lane_row, genomes)
         yield from (alignment_problems(row, aligned_row) if row["bam"] else read_file_problems(row, first))
         yield from repeated_files(row, file_row)
+        yield from separated_mates(row, single_row)
         yield from unit_problems(row, unit_row)
 
 
@@ -269,17 +276,39 @@ def read_file_problems(row: Row, first: Row) -> Iterator[Mistake]:
         )
     elif kind.startswith(PAIRED) and not fq2:
         yield row.number, "fq2", f"the mate is missing, as {kind} is of pairs; name it, or write U, SF, SR or A"
-    if fq1 and fq1 == fq2:
+    if fq1 and identity(fq1) == identity(fq2):
         yield row.number, "fq2", f"{row['fq2']} is fq1 as well; name the file of the mates"
     for column in ("fq1", "fq2"):
         if row[column].lower().endswith((".bam", ".cram", ".sam")):
             yield row.number, column, f"{row[column]} is no FASTQ by its name; name a BAM or CRAM file in column bam"
 
 
-def repeated_files(row: Row, file_row: dict[str, int]) -> Iterator[Mistake]:
+def repeated_files(row: Row, file_row: dict[object, int]) -> Iterator[Mistake]:
     for column, path in ((column, tidy(row[column])) for column in FILES):
-        if path and (earlier := file_row.setdefault(path, row.number)) != row.number:
+        if path and (earlier := file_row.setdefault(identity(path), row.number)) != row.number:
             yield row.number, column, f"{row[column]} is in row {earlier} already; name each file once"
+
+
+def identity(path: str) -> object:
+    """What tells a file from others: a local one that is there may have several paths, links among them."""
+    try:
+        found = os.stat(path)  # a URL is no file, either  # noqa: PTH116
+    except OSError:
+        return path
+    return found.st_dev, found.st_ino
+
+
+def separated_mates(row: Row, single_row: dict[tuple[str, str], Row]) -> Iterator[Mistake]:
+    """Find two rows of single ends whose files are called as those of pairs are, ..._R1... and ..._R2..."""
+    if row["fq1"] and not row["fq2"] and (apart := R1_OR_R2.sub("R?", row["fq1"])) != row["fq1"]:
+        earlier = single_row.setdefault((row["sample"], apart), row)
+        if earlier["fq1"] != row["fq1"]:
+            yield (
+                row.number,
+                "fq1",
+                f"{row['fq1']} and {earlier['fq1']} in row {earlier.number} are mates by their names; name them in one "
+                "row, as fq1 and fq2, or rename them if they are single ends",
+            )
 
 
 def silent_servers(rows: list[Row]) -> Iterator[Mistake]:

@@ -5,7 +5,7 @@ import json
 import zlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from itertools import zip_longest
+from itertools import islice, zip_longest
 from pathlib import Path
 
 import dnaio
@@ -16,6 +16,10 @@ from isal import isal_zlib
 # What a file that was cut, mixed up or damaged raises. An error of the disk or the network is another matter: it fails
 # the job, which is tried again.
 DAMAGED = (dnaio.FileFormatError, EOFError, ValueError, gzip.BadGzipFile, zlib.error, isal_zlib.error)
+
+START = 1000  # reads
+# With 64 added no quality is below this letter (-5), and good ones are above what Sanger's come to in reads of bases.
+SOLEXA_LOWEST, SANGER_HIGHEST = ";", "Z"
 
 
 class BrokenReads(ValueError):
@@ -42,6 +46,7 @@ def count_lane(fq1: Path, fq2: Path | None) -> tuple[int, int]:
         ) from error
     if reads == 0:
         raise BrokenReads(f"{fq1} and {fq2} hold no reads; leave the lane out or bring the files again")
+    refuse_odd_starts(fq1, fq2)
     return reads, bases
 
 
@@ -59,7 +64,25 @@ def count_single(path: Path) -> tuple[int, int]:
         raise BrokenReads(f"{path}: {tell(error)}; bring the file again") from error
     if reads == 0:
         raise BrokenReads(f"{path} holds no reads; leave the lane out or bring the file again")
+    refuse_odd_starts(path)
     return reads, bases
+
+
+def refuse_odd_starts(fq1: Path, fq2: Path | None = None) -> None:
+    """Raise BrokenReads where the first reads show that the second file is the first again, or that their qualities are
+    not as Sanger's are, with 33 added (Cock et al. 2010, doi:10.1093/nar/gkp1137)."""
+    starts = []
+    for path in filter(None, (fq1, fq2)):
+        with dnaio.open(path, fileformat="fastq") as records:
+            starts.append(list(islice(records, START)))
+        letters = set().union(*(read.qualities for read in starts[-1]))
+        if letters and min(letters) >= SOLEXA_LOWEST and max(letters) > SANGER_HIGHEST:
+            raise BrokenReads(
+                f"{path} has qualities with 64 added (Illumina 1.3 to 1.7, Solexa), from {min(letters)} to "
+                f"{max(letters)}; turn them into those with 33 added, as by `seqtk seq -Q64 -V`"
+            )
+    if fq2 and len(starts[0]) > 1 and [read.sequence for read in starts[0]] == [read.sequence for read in starts[1]]:
+        raise BrokenReads(f"{fq2} holds the same reads as {fq1}; name the file of the mates")
 
 
 def first_name(path: Path) -> str:

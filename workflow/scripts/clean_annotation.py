@@ -189,6 +189,8 @@ def read_lengths(rows: Iterable[str]) -> dict[str, int]:
             raise InputError(f"the genome is no FASTA: it starts with {row.strip()[:40]!r}, not with '>' and a name")
         else:
             lengths[contig] += len(row.rstrip())
+    if empty := [contig for contig, length in lengths.items() if not length]:
+        raise InputError(f"of the contigs {some(empty)} it has names only, no bases; take them out, or bring it again")
     return lengths
 
 

@@ -16,6 +16,7 @@ from _log import log_to
 from isal import igzip, isal_zlib
 
 FEWEST_SHARED = 2  # k-mers of a fragment: of a whole genome's reads, many share one that lies in a repeat
+STRANGERS = 100  # fished reads of two files, none of them mates: the files do not belong together
 DAMAGED = (BrokenFastq, EOFError, gzip.BadGzipFile, zlib.error, isal_zlib.error)
 
 
@@ -39,19 +40,19 @@ def fish_fastq(path: Path, lane: int, mate: int, table: KmerTable) -> Iterator[t
         yield len(starts), int((ends_of - starts).sum()), records
 
 
-def keep_fragments(found: Path, kept: Path, table: KmerTable) -> int:
-    """Write those of some fished reads whose fragments share enough k-mers, one read or two; return how many."""
+def keep_fragments(found: Path, kept: Path, table: KmerTable) -> tuple[int, int]:
+    """Write the fished reads whose fragments share enough k-mers; return how many, and how many of them are mates."""
     shared: Counter[bytes] = Counter()
     for names, counts, _ in fished_reads(found, table):
         for name, count in zip(names, counts.tolist(), strict=True):
             shared[name] += count
-    written = 0
+    written: Counter[bytes] = Counter()
     with igzip.open(kept, "wb", compresslevel=1) as file:
         for names, _, records in fished_reads(found, table):
-            enough = [record for name, record in zip(names, records, strict=True) if shared[name] >= FEWEST_SHARED]
-            written += len(enough)
-            file.write(b"".join(enough))
-    return written
+            enough = [place for place, name in enumerate(names) if shared[name] >= FEWEST_SHARED]
+            written.update(names[place] for place in enough)
+            file.write(b"".join(records[place] for place in enough))
+    return written.total(), sum(reads for reads in written.values() if reads > 1)
 
 
 def fished_reads(path: Path, table: KmerTable) -> Iterator[tuple[list[bytes], np.ndarray, list[bytes]]]:
@@ -107,8 +108,12 @@ def fish(
     if not seen:
         why = f" to look at ({'; '.join(notes)})" if notes else ""
         raise NoReads(f"{bam or fq1[0]} holds no reads{why}; leave the lane out or bring the file again")
-    fished = keep_fragments(found, output, table)
+    fished, mates = keep_fragments(found, output, table)
     found.unlink()
+    if fq2 and not mates and fished >= STRANGERS:
+        raise NoReads(
+            f"no read of {fq2[0]} has the name of one of {fq1[0]}, so they are no mates; name two files of one lane"
+        )
     return {
         "reads": seen,
         "bases": bases,

@@ -5,6 +5,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from _hla_reviews import APPROVED, EDITED
 from _hla_table import COLUMNS, read_types
 from _log import log_to
 
@@ -17,8 +18,10 @@ def review_cells(made: dict) -> dict[str, str]:
     if not review:
         return {}
     cells = {column: review[key] for column, key in REVIEW.items()}
-    if review["state"] == "approved":
+    if review["state"] == APPROVED:
         cells["reviewed1"], cells["reviewed2"] = made["alleles"]
+    elif review["state"] != EDITED:  # an edit that is not applied
+        cells["reviewed1"] = cells["reviewed2"] = ""
     return cells
 
 

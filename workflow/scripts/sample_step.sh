@@ -108,6 +108,13 @@ all_reads() {
     exit 1
 }
 
+# none_left FASTP_JSON: of reads of which trimming left none, how many went for what reason
+none_left() {
+    echo "of $(number total_reads "$1") reads none is left: $(number too_short_reads "$1") are too short," \
+        "$(number low_quality_reads "$1") poor, $(number too_many_N_reads "$1") have too many unknown bases;" \
+        "look at the sequencing, or switch trimming off"
+}
+
 # number NAME JSON: the first number of this name
 number() {
     sed -n "/\"$1\":/{s/.*\"$1\": *\([0-9.]*\).*/\1/p;q;}" "$2"
