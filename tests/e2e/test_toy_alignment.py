@@ -65,7 +65,10 @@ def write_faulty(folder: Path) -> str:
     first, second = (sound[f"reads/{name}"] for name in LANES[0].files())
     other = sound[f"reads/{LANES[1].files()[1]}"]
     rng = random.Random(1)
-    foreign = "".join(f"@f{n}\n{random_bases(rng, 100, False)}\n+\n{'I' * 100}\n" for n in range(200)).encode()
+    foreign = [
+        "".join(f"@f{n}\n{random_bases(rng, 100, False)}\n+\n{'I' * 100}\n" for n in range(200)).encode()
+        for _ in range(2)
+    ]
     poor = "".join(
         f"@p{n}\n{'N' * unknown}{random_bases(rng, 100 - unknown, False)}\n+\n{quality * 100}\n"
         for n, (unknown, quality) in enumerate([(10, "F")] * 2 + [(11, "F"), (0, "#")] * LEFT_OUT)
@@ -74,7 +77,7 @@ def write_faulty(folder: Path) -> str:
         "truncated": (first[: len(first) // 2], second),
         "out_of_step": (first, other),
         "empty_lane": (gzip.compress(b""), gzip.compress(b"")),
-        "foreign": (gzip.compress(foreign), gzip.compress(foreign)),
+        "foreign": tuple(map(gzip.compress, foreign)),
         "beside_empty": (first, second),
         "single": (first + gzip.compress(poor),),
         "renamed": (first, second),
