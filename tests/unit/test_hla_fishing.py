@@ -10,6 +10,7 @@ from _hla_index import Index
 from _hla_kmers import K, all_kmers, pack_words, reverse_complements
 from _hla_reads import read_fished
 from _hla_release import CODES
+from _hla_scan import KmerTable, kmers_shared
 from hla_fish_reads import main as fish
 from hla_index_release import REPEAT_K, of_repeats
 from hla_index_release import main as index_release
@@ -126,6 +127,36 @@ def test_mates_are_told_by_name_also_where_the_files_are_out_of_step(release, tm
     (tmp_path / "2.fastq").write_text(fastq(other_reads(100, 3), "/2", 100) + fastq(genes[20:], "/2", 5))
     fish([tmp_path / "1.fastq"], [tmp_path / "2.fastq"], None, None, release[0], tmp_path / "fished")
     assert set(fished(tmp_path / "fished")) == {f"r{n}/1/1" for n in range(20)} | {f"r{n}/1/2" for n in range(5, 25)}
+
+
+@pytest.mark.parametrize("mark", "/._")
+def test_mates_are_told_by_the_ends_of_their_names_that_tools_write(release, tmp_path, mark):
+    genes = gene_reads(release[1], 100, 20)
+    for mate, reads in ((1, genes[:10]), (2, genes[10:])):
+        (tmp_path / f"{mate}.fq").write_text(fastq(reads, f"{mark}{mate}"))
+    fish([tmp_path / "1.fq"], [tmp_path / "2.fq"], None, None, release[0], tmp_path / "fished")
+    assert set(fished(tmp_path / "fished")) == {f"r{n}/1/{mate}" for n in range(10) for mate in (1, 2)}
+
+
+def test_a_number_at_the_end_of_a_read_s_name_is_no_mate(release, tmp_path):
+    genes = gene_reads(release[1], 100, 20)
+    for mate, reads in ((1, genes[:10]), (2, genes[10:])):
+        records = [f"@run.{number}\n{read}\n+\n{'I' * 100}\n" for number, read in enumerate(reads, start=1)]
+        (tmp_path / f"{mate}.fq").write_text("".join(records))
+    fish([tmp_path / "1.fq"], [tmp_path / "2.fq"], None, None, release[0], tmp_path / "fished")
+    assert set(fished(tmp_path / "fished")) == {f"run.{n}/1/{mate}" for n in range(1, 11) for mate in (1, 2)}
+
+
+@pytest.mark.parametrize("beside", [24, 101, 250])
+def test_what_a_read_shares_does_not_depend_on_the_reads_beside_it(release, beside):
+    table = KmerTable(Index(release[0]).array("kmers"))
+    read = gene_reads(release[1], 100, 1)[0]
+    for place in (20, 40, 60):
+        read = read[:place] + ("A" if read[place] != "A" else "C") + read[place + 1 :]
+    both = read + other_reads(beside, 1)[0]
+    block = np.frombuffer((both + " " * 8).encode(), dtype=np.uint8)
+    alone = kmers_shared(block, np.array([0]), np.array([100]), table)
+    assert kmers_shared(block, np.array([0, 100]), np.array([100, beside]), table)[0] == alone[0] >= 1
 
 
 def test_lanes_that_name_their_reads_alike_have_reads_of_their_own(release, tmp_path):

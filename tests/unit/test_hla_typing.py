@@ -112,6 +112,8 @@ def test_homozygous_one_copy_and_absent_are_told_apart(person):
         (("DRB1*03:01", "DRB1*04:01"), "homozygous", 0.1, "no call", 0.0, False),
         (("DRB1*03:01", ""), "homozygous", 0.1, "no call", 0.0, True),  # too few reads to say that it is not there
         (("DRB1*01:01", "DRB1*04:01"), "homozygous", 0.1, "absent", 0.9, True),
+        (("DRB1*01:01", "DRB1*04:01"), "homozygous", 8.0, "homozygous", 0.5, False),
+        (("DRB1*01:01", "DRB1*04:01"), "not resolved", 5.0, "not resolved", 0.5, False),
     ],
 )
 def test_copies_of_drb3_are_held_against_the_haplotypes_of_drb1(drb1, zygosity, depth, called, confidence, agree):
@@ -246,6 +248,25 @@ def test_a_position_that_no_allele_has_is_flagged(laboratory):
     misfit = evidence["loci"]["A"]["misfits"]
     assert [(each["exon"], each["position"], each["base"]) for each in misfit] == [(2, 101, new)]
     assert "does not fit: exon 2 position 101" in rows["A"]["flags"]
+
+
+@pytest.mark.parametrize("locus", ["A", "DRB1"])
+def test_an_exon_that_one_allele_has_no_reads_of_is_flagged_for_it_alone(laboratory, locus):
+    templates = laboratory.templates(GENOTYPE, 60)
+    lost = GENOTYPE[locus][0]
+    allele = laboratory.alleles[lost]
+    place = next(number for number, each in enumerate(templates) if each.name == lost)
+    start = len("".join(allele.parts[:3]).replace(".", ""))
+    gap = (start - 150, start + len(allele.exon(2).replace(".", "")) + 150)
+    whole = templates[place]
+    ends = ((0, max(gap[0], 0)), (min(gap[1], len(whole.bases)), len(whole.bases)))
+    templates[place : place + 1] = [
+        Template(f"{lost} {number}", whole.bases[slice(*part)], 30, flanked=False) for number, part in enumerate(ends)
+    ]
+    first, second = laboratory.reads(f"lost_{locus}", templates)
+    rows, _ = laboratory.type(f"lost_{locus}", [first], [second])
+    assert "dropout: exon 2 of" in rows[locus]["flags"]
+    assert not [other for other, row in rows.items() if other != locus and "dropout" in row["flags"]]
 
 
 def test_a_third_allele_is_flagged_and_not_forced_into_two(laboratory):

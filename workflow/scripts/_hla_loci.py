@@ -222,7 +222,7 @@ def settle_optional(told: dict[str, dict]) -> None:
                 found |= {"zygosity": "one copy", "allele2": ABSENT, "confidence": found["confidence1"]}
                 found |= {f"{key}2": "" for key in ("two_field", "g_group", "p_group", "ciwd", "partial")}
                 found["ambiguity2"] = []
-            seen = {"heterozygous": 2, "one copy": 1}.get(found["zygosity"], copies)
+            seen = {"heterozygous": 2, "homozygous": 2, "one copy": 1}.get(found["zygosity"], max(copies or 0, 1))
         if copies is not None and seen != copies:
             found["flags"].append(f"{AMOUNTS[seen]} seen, haplotypes of DRB1 carry {AMOUNTS[copies]}")
             found["confidence"] = min(found["confidence"], CONTRADICTED)
@@ -247,6 +247,20 @@ def copies_by_drb1(name: str, drb1: dict) -> int | None:
     return chance.index(max(chance)) if max(chance) >= CERTAIN else None
 
 
+def dropouts(name: str, found: dict) -> list[tuple[int, str]]:
+    """The exons that tell types of which an allele has next to no reads, though it has in others."""
+    missing = []
+    for place, allele in enumerate(dict.fromkeys((found["allele1"], found["allele2"]))):
+        depths = {each["exon"]: sum(each["alleles"][place]) / max(each["length"], 1) for each in found["exons"]}
+        most = max(depths.values())
+        missing += [
+            (each["exon"], allele if "*" in allele else "an allele that is not called")
+            for each in telling(name, found["exons"])
+            if most >= LOW_DEPTH / 2 and depths[each["exon"]] < DROPOUT_DEPTH * most
+        ]
+    return missing
+
+
 def flag(told: dict[str, dict], solved: Solved) -> None:
     """Say what a reviewer should look at."""
     for name, found in told.items():
@@ -257,11 +271,7 @@ def flag(told: dict[str, dict], solved: Solved) -> None:
             flags.append(f"optimum not proved: gap {solved.gap:.2g}")
         if found["depth"] < LOW_DEPTH:
             flags.append("low coverage")
-        flags += [
-            f"dropout: exon {each['exon']}"
-            for each in telling(name, found["exons"])
-            if mean_depth(each) < DROPOUT_DEPTH * found["depth"]
-        ]
+        flags += [f"dropout: exon {exon} of {allele}" for exon, allele in dropouts(name, found)]
         if found["third"]:
             flags.append(f"third allele: {found['third']['allele']} ({found['third']['reads']} fragments)")
         flags += [

@@ -64,8 +64,9 @@ class Panel:
         with tempfile.NamedTemporaryFile("w", suffix=".fa") as fasta:
             fasta.writelines(f">{number}\n{self.sequences[number]}\n" for number in numbers)
             fasta.flush()
-            # Short k-mers, as alleles that the panel lacks differ every few bases where they are most various.
-            return mappy.Aligner(fasta.name, preset="sr", k=15, w=8, min_cnt=2, min_chain_score=20, best_n=12)
+            # Short k-mers, as alleles that the panel lacks differ every few bases where they are most various; so many
+            # hits that all alleles of A, B and C are among them: a read of C may fit many of A and B before its own.
+            return mappy.Aligner(fasta.name, preset="sr", k=15, w=8, min_cnt=2, min_chain_score=20, best_n=40)
 
     def best_hits(self, sequence: bytes, buffer: mappy.ThreadBuffer) -> list[mappy.Alignment]:
         """The best hit of a read in each gene."""

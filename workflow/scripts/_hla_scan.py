@@ -85,11 +85,13 @@ def kmers_shared(block: np.ndarray, starts: np.ndarray, lengths: np.ndarray, tab
     if not len(long_enough):
         return shared
     room = lengths[long_enough] - K
-    count = max(FEWEST, -(-int(lengths.max()) // K))
-    places = starts[long_enough] + (np.arange(count)[:, None] * room) // (count - 1)
+    # One after the other, nearer in short reads, and the last at the read's end.
+    step = np.clip(room // (FEWEST - 1), 1, K)
+    number = np.arange(-(-room // step).min() + 1)[:, None]
+    places = starts[long_enough] + np.minimum(number * step, room)
     words = np.ndarray(len(block) - 7, dtype="<u8", buffer=block, strides=(1,))
     kmers = pack_words(words[places])
     for part in range(1, K // 8):
         kmers |= pack_words(words[places + 8 * part]) << np.uint64(16 * part)
-    shared[long_enough] = table.contains(kmers).sum(axis=0)
+    shared[long_enough] = (table.contains(kmers) & (number * step < room + step)).sum(axis=0)
     return shared

@@ -5,6 +5,7 @@ import json
 import zlib
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,10 +21,12 @@ STRANGERS = 100  # fished reads of two files, none of them mates: the files do n
 DAMAGED = (BrokenFastq, EOFError, gzip.BadGzipFile, zlib.error, isal_zlib.error)
 
 
-def fish_fastq(path: Path, lane: int, mate: int, table: KmerTable) -> Iterator[tuple[int, int, list[bytes]]]:
+def fish_fastq(
+    path: Path, lane: int, mate: int, ending: bytes, table: KmerTable
+) -> Iterator[tuple[int, int, list[bytes]]]:
     """Of each block of a file, its reads, its bases, and the records that were fished, named NAME/LANE/MATE.
 
-    Names tell mates within a lane only: another lane may name its reads alike.
+    Names tell mates within a lane only: another lane may name its reads alike. `ending` of a name tells the mate.
     """
     for block, ends in blocks_of(path):
         starts, ends_of = ends[0::4] + 1, ends[1::4]
@@ -31,7 +34,7 @@ def fish_fastq(path: Path, lane: int, mate: int, table: KmerTable) -> Iterator[t
         heads = np.concatenate([[0], ends[3:-1:4] + 1])
         records = []
         for read in found:
-            name = bare_name(block[heads[read] + 1 : ends[4 * read]].tobytes())
+            name = bare_name(block[heads[read] + 1 : ends[4 * read]].tobytes()).removesuffix(ending)
             bases = block[starts[read] : ends_of[read]].tobytes().rstrip(b"\r").upper()
             qualities = block[ends[4 * read + 2] + 1 : ends[4 * read + 3]].tobytes().rstrip(b"\r")
             if len(bases) != len(qualities):
@@ -65,6 +68,34 @@ def fished_reads(path: Path, table: KmerTable) -> Iterator[tuple[list[bytes], np
         yield names, kmers_shared(block, starts, ends[1::4] - starts, table), records
 
 
+def files_of(fq1: list[Path], fq2: list[Path]) -> Iterator[tuple[int, int, Path, bytes]]:
+    """Number of the lane and the mate (0: single ends), path, and what its reads' names end in that tells the mate."""
+    endings = [mate_endings(*pair) for pair in zip(fq1, fq2, strict=False)]
+    for mate, files in enumerate((fq1, fq2)):
+        for lane, path in enumerate(files):
+            yield lane + 1, mate + 1 if fq2 else 0, path, endings[lane][mate] if fq2 else b""
+
+
+def mate_endings(fq1: Path, fq2: Path) -> tuple[bytes, bytes]:
+    """What the names of two files' reads end in that tells mates, beside /1 and /2: .1 and .2, or _1 and _2."""
+    firsts = [first_names(path) for path in (fq1, fq2)]
+    for mark in (b".", b"_"):
+        both = mark + b"1", mark + b"2"
+        # A number of the read may stand there as well, so all of some names have to say it.
+        if all(names and all(name.endswith(end) for name in names) for names, end in zip(firsts, both, strict=True)):
+            return both
+    return b"", b""
+
+
+def first_names(path: Path, count: int = 100) -> list[bytes]:
+    """Names of the first reads of a file; none of one that is broken, which is told when it is read."""
+    with suppress(*DAMAGED):
+        for block, ends in blocks_of(path):
+            heads = np.concatenate([[0], ends[3:-1:4] + 1])[:count]
+            return [bare_name(block[head + 1 : end].tobytes()) for head, end in zip(heads, ends[0::4], strict=False)]
+    return []
+
+
 def bare_name(head: bytes) -> bytes:
     """A read's name without what tells its mate: a comment, /1 or /2."""
     name = head.split(None, 1)[0] if head.strip() else b"unnamed"
@@ -88,11 +119,10 @@ def fish(
     found = output.with_name(f"{output.name}.part")
     try:
         with igzip.open(found, "wb", compresslevel=1) as file:
-            for mate, files in ((1 if fq2 else 0, fq1), (2, fq2)):
-                for lane, path in enumerate(files, start=1):
-                    for reads, length, records in fish_fastq(path, lane, mate, table):
-                        seen, bases = seen + reads, bases + length
-                        file.write(b"".join(records))
+            for lane, mate, path, ending in files_of(fq1, fq2):
+                for reads, length, records in fish_fastq(path, lane, mate, ending, table):
+                    seen, bases = seen + reads, bases + length
+                    file.write(b"".join(records))
             if bam:
                 for reads, length, records, pairs in reads_of_bam(bam, sample, reference, table, notes):
                     seen, bases, paired = seen + reads, bases + length, paired or pairs
