@@ -25,9 +25,12 @@ THROTTLED = {
 
 
 class Clients:
-    """boto3 clients by service. `batch-submit` never repeats a request by itself (see `submission.submit`)."""
+    """boto3 clients by service, all of one region (`run_settings.region_of`).
 
-    def __init__(self, region: str | None) -> None:
+    `batch-submit` never repeats a request by itself (see `submitting.submit`).
+    """
+
+    def __init__(self, region: str) -> None:
         self.region = region
         self.lock = threading.Lock()
         self.made: dict[str, Any] = {}
@@ -98,6 +101,13 @@ def is_passing(error: BaseException) -> bool:
 def is_denied(error: BaseException) -> bool:
     """Whether the driver lacks a right."""
     return code_of(error) in {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
+
+
+def is_unreached(error: BaseException) -> bool:
+    """Whether nobody answers at AWS's address: no network, or no such region."""
+    from botocore.exceptions import EndpointConnectionError
+
+    return isinstance(error, EndpointConnectionError)
 
 
 def is_unclear(error: BaseException) -> bool:

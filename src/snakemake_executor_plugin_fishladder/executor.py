@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
@@ -19,10 +19,11 @@ from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
 from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
 from snakemake_interface_executor_plugins.settings import SharedFSUsage
 
-from . import commands, failures, submitting
+from . import commands, failures, preflight, submitting
 from .adoption import Orphans
+from .allowed import mistakes
 from .capacity import Capacity
-from .clients import Clients, is_expired, is_passing
+from .clients import Clients, is_expired, is_passing, is_unreached
 from .jobs import all_exist, dependencies, last_attempt, rule_of
 from .ledger import Ledger, digest
 from .manifest import common_ends
@@ -47,21 +48,16 @@ class Executor(RemoteExecutor):
     def __post_init__(self) -> None:
         self.settings: ExecutorSettings = self.workflow.executor_settings
         self.wake = threading.Event()
-        try:
-            self.run_settings = run_settings_of(self.settings)
-            address = state_prefix(self.settings, self.workflow.storage_settings.default_storage_prefix)
-            self.workdir = str(self.workflow.workdir_init)
-            storage = self.workflow.storage_settings.default_storage_prefix or ""
-            self.clients = Clients(self.settings.region)
-            self.ledger = Ledger(self.clients, address, digest(storage, self.workdir)[:10])
-        except ValueError as error:
-            raise WorkflowError(f"fishladder: {error}") from error
+        storage = self.workflow.storage_settings.default_storage_prefix or ""
+        if wrong := mistakes(self.settings, storage):
+            self.refuse_settings(wrong)
+        self.run_settings = run_settings_of(self.settings)
+        self.workdir = str(self.workflow.workdir_init)
+        self.clients = Clients(self.run_settings.region)
+        self.ledger = Ledger(self.clients, state_prefix(self.settings, storage), digest(storage, self.workdir)[:10])
         self.shared = self.workflow.storage_settings.assume_common_workdir
         if self.settings.preflight:
-            from .preflight import check_and_tell, sources
-
-            more = [] if self.shared else sources(self.workflow.globals["config"], Path(self.workdir))
-            raise SystemExit(check_and_tell(self.settings, self.ledger, self.images(), more))
+            raise SystemExit(preflight.check_run(self.settings, self.ledger, self.workflow, self.shared))
         if self.shared and not self.settings.volumes:
             raise WorkflowError(
                 "Snakemake assumes that jobs share a file system with this machine. On AWS Batch they do not: add "
@@ -85,6 +81,11 @@ class Executor(RemoteExecutor):
         self.began = False
         self.ready = True
 
+    def refuse_settings(self, wrong: Sequence[str]) -> NoReturn:
+        if self.settings.preflight:
+            raise SystemExit(preflight.tell_mistakes(wrong))
+        raise WorkflowError("\n".join(wrong))
+
     # Submission
 
     def begin(self) -> None:
@@ -94,7 +95,13 @@ class Executor(RemoteExecutor):
             signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
         self.refuse_early()
         self.trace.event("begin", workflow=self.ledger.workflow, queue=self.settings.queue, state=self.ledger.address)
-        self.sender.with_credentials(self.orphans.load)
+        try:
+            self.sender.with_credentials(self.orphans.load)
+        except Exception as error:
+            if not is_unreached(error):
+                raise
+            remedy = failures.unreached(self.run_settings.region)
+            raise WorkflowError(f"fishladder: {failures.to_do(error, remedy)}.") from error
 
     def run_job(self, job: JobExecutorInterface) -> None:
         self.run_jobs([job])
@@ -235,10 +242,6 @@ class Executor(RemoteExecutor):
     def envvars(self) -> dict[str, str]:
         places = {name: os.environ[name] for name in commands.PLACES if name in os.environ}
         return {**places, **super().envvars()}
-
-    def images(self) -> list[str]:
-        jobs = [job for job in self.workflow.dag.needrun_jobs() if not job.is_local]
-        return sorted({needs_of(job, self.settings).image for job in jobs})
 
     # Looking
 

@@ -65,6 +65,16 @@ def message(batch_job: BatchJob, outcome: Outcome, lines: Sequence[str], region:
     return "\n".join(facts)
 
 
+def to_do(what: object, remedy: str) -> str:
+    """What is wrong, in one line, and what helps: with one full stop between, whether or not AWS's words have one."""
+    return f"{' '.join(str(what).split()).rstrip('.')}. To do: {remedy}"
+
+
+def unreached(region: str) -> str:
+    """What helps where nobody answers at AWS's address, which the region is a part of."""
+    return f"check the region ({region}: --fishladder-region or AWS_REGION), the network, and AWS_ENDPOINT_URL if set"
+
+
 def why_blind(error: Exception, looks: int) -> str:
     """Why the run cannot go on where the jobs cannot be looked at, and what to do."""
     if is_expired(error):
@@ -77,7 +87,7 @@ def why_blind(error: Exception, looks: int) -> str:
         why = f"{looks} looks, one after the other, have failed. {error}"
     else:
         why = f"{type(error).__name__}: {error}"
-    return f"fishladder: cannot look at the jobs: {why}. They run on: the same command takes them over."
+    return f"fishladder: cannot look at the jobs: {why.rstrip('.')}. They run on: the same command takes them over."
 
 
 def why_stuck(queue: Mapping[str, Any], environments: Sequence[Mapping[str, Any]], said: str = "") -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .needs import Needs
+from .settings import listed
 from .states import NO_RUNTIME
 
 RUNTIME = "/opt/fishladder"
@@ -41,7 +42,7 @@ class RunSettings:
 def parse_volumes(text: str | None) -> tuple[tuple[str, str, bool], ...]:
     """Read `HOST:CONTAINER[:ro],...`; raise ValueError on anything else."""
     volumes = []
-    for item in filter(None, (part.strip() for part in (text or "").split(","))):
+    for item in listed(text):
         host, _, rest = item.partition(":")
         container, _, mode = rest.partition(":")
         if not host.startswith("/") or not container.startswith("/") or mode not in ("", "ro", "rw"):
@@ -93,7 +94,7 @@ def retry_strategy(host_attempts: int) -> dict[str, Any]:
     It takes five conditions at most.
     """
     return {
-        "attempts": min(10, max(1, host_attempts)),
+        "attempts": host_attempts,
         "evaluateOnExit": [
             {"onStatusReason": "Host EC2*", "action": "RETRY"},
             {"onReason": "DockerTimeoutError*", "action": "RETRY"},

@@ -53,6 +53,11 @@ def in_registry(image: str, registry: str | None) -> str:
     return f"{registry.rstrip('/')}/{rest if is_host else image}"
 
 
+def image_for(job: Any, settings: ExecutorSettings) -> str:
+    """The image that Batch is asked for; raises Refusal as `image_of` does."""
+    return in_registry(image_of(job, settings.image), settings.registry)
+
+
 def whole(value: Any) -> int | None:
     """A resource as a number; None where it is absent or not known yet."""
     return int(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
@@ -63,7 +68,7 @@ def needs_of(job: Any, settings: ExecutorSettings, memory_floor_mb: int = 0) -> 
     resources: Mapping[str, Any] = job.resources
     minutes = whole(resources.get("runtime")) or settings.timeout
     return Needs(
-        image=in_registry(image_of(job, settings.image), settings.registry),
+        image=image_for(job, settings),
         vcpus=max(1, job.threads),
         memory_mb=max(whole(resources.get("mem_mb")) or settings.memory_mb, memory_floor_mb, 4),
         gpus=next((number for name in GPU_NAMES if (number := whole(resources.get(name)))), 0),

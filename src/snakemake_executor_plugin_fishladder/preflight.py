@@ -15,9 +15,12 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from .allowed import mistakes
 from .capacity import Capacity
-from .clients import Clients, code_of
+from .clients import Clients, code_of, is_denied, is_unreached
+from .failures import to_do, unreached
 from .ledger import Ledger
+from .needs import Refusal, image_for
 from .run_settings import region_of
 from .settings import ExecutorSettings
 from .sources import named_files, unlisted
@@ -61,9 +64,10 @@ class Checks:
             try:
                 yield from check()
             except Exception as error:
-                denied = code_of(error) in ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation")
-                unsure = denied and what not in ("credentials and clock", "bucket")
-                yield Line(what, None if unsure else False, f"{' '.join(str(error).split())}. To do: {remedy}")
+                unsure = is_denied(error) and what not in ("credentials and clock", "bucket")
+                if is_unreached(error):
+                    remedy = unreached(self.clients.region)
+                yield Line(what, None if unsure else False, to_do(error, remedy))
 
     def identity(self) -> Iterator[Line]:
         answer = self.clients["sts"].get_caller_identity()
@@ -84,7 +88,7 @@ class Checks:
         try:
             queue, environments = self.capacity.environments(name)
         except LookupError as error:
-            yield Line("queue", False, f"{error}. To do: check name, region and account")
+            yield Line("queue", False, to_do(error, "check name, region and account"))
             return
         fine = queue["state"] == "ENABLED" and queue.get("status", "VALID") == "VALID"
         yield Line(
@@ -182,6 +186,35 @@ def sources(config: Any, folder: Path) -> Iterator[Line]:
         yield Line("sources", True, "git lists the tables that the configuration names, so jobs get them")
 
 
+def images_of(jobs: Iterable[Any], settings: ExecutorSettings) -> tuple[list[str], list[Line]]:
+    """The images that the jobs of a run need, and a line for each rule that has none that Batch can run."""
+    images, refusals = set(), set()
+    for job in jobs:
+        if job.is_local:
+            continue
+        try:
+            images.add(image_for(job, settings))
+        except Refusal as refusal:
+            refusals.add(str(refusal))
+    return sorted(images), [Line("image", False, refusal) for refusal in sorted(refusals)]
+
+
+def check_run(settings: ExecutorSettings, ledger: Ledger, workflow: Any, shared: bool) -> int:
+    """Check what the jobs of a workflow need; 0 where nothing fails. `shared`: they share a folder with the driver."""
+    images, more = images_of(workflow.dag.needrun_jobs(), settings)
+    if not shared:
+        more += sources(workflow.globals["config"], Path(workflow.workdir_init))
+    return check_and_tell(settings, ledger, images, more)
+
+
+def tell_mistakes(wrong: Sequence[str]) -> int:
+    """Print a line for each mistake in the settings, without which nothing can be checked."""
+    for mistake in wrong:
+        print(Line("settings", False, mistake))
+    print(f"{len(wrong)} to do")
+    return 1
+
+
 def check_and_tell(settings: ExecutorSettings, ledger: Ledger, images: Sequence[str], more: Iterable[Line] = ()) -> int:
     """Print every line, and try the images where nothing stands against it; 0 where nothing fails."""
     failed = 0
@@ -216,12 +249,9 @@ def main(words: Sequence[str] | None = None) -> int:
     given: dict[str, Any] = vars(parser.parse_args(words))
     images = given.pop("image")
     settings = ExecutorSettings(**given)
-    try:
-        ledger = Ledger(Clients(region_of(settings)), settings.prefix or "", "preflight")
-    except ValueError as error:
-        print(Line("settings", False, str(error)))
-        return 1
-    return check_and_tell(settings, ledger, images)
+    if wrong := mistakes(settings):
+        return tell_mistakes(wrong)
+    return check_and_tell(settings, Ledger(Clients(region_of(settings)), settings.prefix or "", "preflight"), images)
 
 
 if __name__ == "__main__":

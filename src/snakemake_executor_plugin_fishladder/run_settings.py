@@ -10,7 +10,7 @@ ENDPOINTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3")
 
 def region_of(settings: ExecutorSettings) -> str:
     """The region: the setting, the environment's, or that of the AWS profile; raise ValueError where there is none."""
-    found = settings.region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    found = settings.region or os.environ.get("AWS_REGION")  # which boto3 does not read
     if not found:
         import boto3
 

@@ -70,7 +70,9 @@ class ExecutorSettings(ExecutorSettingsBase):
     )
     tags: str | None = setting(None, "Tags of jobs and job definitions, KEY=VALUE, several separated by commas.")
     memory_mb: int = setting(2048, "MB of memory of a rule that asks for none (mem_mb).")
-    timeout: int | None = setting(None, "Minutes after which a job is ended; a rule's `runtime` comes first.", type=int)
+    timeout: int | None = setting(
+        None, "Minutes after which a job is ended (0: never); a rule's `runtime` comes first.", type=int
+    )
     host_attempts: int = setting(5, "Attempts (1 to 10) that Batch makes when the host fails or Spot takes it back.")
     memory_growth: float = setting(
         2.0,
@@ -100,10 +102,15 @@ class ExecutorSettings(ExecutorSettingsBase):
     )
 
 
+def listed(text: str | None) -> list[str]:
+    """The values of a setting that takes several, separated by commas."""
+    return [part.strip() for part in (text or "").split(",") if part.strip()]
+
+
 def pairs(text: str | None) -> dict[str, str]:
     """Read `A=1,B=2`; raise ValueError on what is no pair."""
     found = {}
-    for item in filter(None, (part.strip() for part in (text or "").split(","))):
+    for item in listed(text):
         key, equals, value = item.partition("=")
         if not equals or not key:
             raise ValueError(f"{item!r} is not NAME=VALUE")

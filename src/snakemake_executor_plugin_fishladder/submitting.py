@@ -19,8 +19,7 @@ TAG_LIMIT = 50
 
 
 def plan(jobs: Sequence[T], alike: Callable[[T], Hashable], limit: int = ARRAY_LIMIT) -> list[list[T]]:
-    """Part jobs into submissions: jobs that are alike together, at most `limit` in one, in their order."""
-    limit = max(1, min(limit, ARRAY_LIMIT))
+    """Part jobs into submissions: jobs that are alike together, at most `limit` (AWS takes 10,000) in one, in order."""
     kinds: dict[Hashable, list[T]] = {}
     for job in jobs:
         kinds.setdefault(alike(job), []).append(job)

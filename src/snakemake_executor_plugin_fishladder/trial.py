@@ -7,6 +7,7 @@ from dataclasses import asdict
 from types import SimpleNamespace
 
 from . import submitting
+from .failures import to_do
 from .ledger import Ledger
 from .needs import Needs
 from .outcomes import ADVICE, Outcome
@@ -65,4 +66,4 @@ def verdict(batch_job: BatchJob, outcome: Outcome, ledger: Ledger, began: float)
     if outcome.kind == "user":
         tail = ledger.tail(batch_job.submission.key, outcome.end) if outcome.end else []
         return f"Snakemake does not start in it ({tail[-1] if tail else outcome.reason}). To do: --fishladder-runtime"
-    return f"{outcome.reason or outcome.kind}. To do: {ADVICE.get(outcome.kind, ADVICE['unknown'])}"
+    return to_do(outcome.reason or outcome.kind, ADVICE.get(outcome.kind, ADVICE["unknown"]))

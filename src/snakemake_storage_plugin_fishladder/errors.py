@@ -90,7 +90,8 @@ def explain(error: Exception) -> str:
             return f"The server's certificate was refused ({error}). Name its authority by --storage-fishladder-verify."
         case failures.HTTPClientError() | failures.ConnectionError():
             return (
-                f"The server does not answer ({error}). Check the network and --storage-fishladder-endpoint-url, then "
+                f"The server does not answer ({error}). Check the network, the region (AWS_REGION or "
+                "--storage-fishladder-region) and --storage-fishladder-endpoint-url, then "
                 "run the same command again."
             )
         case _:

@@ -1,5 +1,6 @@
 """The calls to S3 that this storage makes, and nothing that could create, empty or delete a bucket."""
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -126,7 +127,7 @@ def make_client(settings: StorageProviderSettings):
     client = boto3.session.Session(botocore_session=core).client(
         "s3",
         endpoint_url=settings.endpoint_url,
-        region_name=settings.region,
+        region_name=settings.region or os.environ.get("AWS_REGION"),  # which boto3 does not read
         verify=None if settings.verify is None else settings.verify.lower() != "false" and settings.verify,
         config=Config(
             retries={"mode": settings.retry_mode, "total_max_attempts": settings.retries},

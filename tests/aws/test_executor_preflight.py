@@ -4,11 +4,15 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
+from snakemake_interface_common.exceptions import WorkflowError
 
 from snakemake_executor_plugin_fishladder import preflight
 from snakemake_executor_plugin_fishladder.clients import Clients
+from snakemake_executor_plugin_fishladder.executor import Executor
 from snakemake_executor_plugin_fishladder.ledger import Ledger
 from snakemake_executor_plugin_fishladder.settings import ExecutorSettings
 from snakemake_executor_plugin_fishladder.trial import try_images
@@ -79,7 +83,10 @@ def test_refused_calls_are_lines_too(batch_server, capsys, trouble, what, sign):
 def test_a_prefix_that_is_none_is_told(capsys, monkeypatch):
     monkeypatch.setenv("AWS_REGION", REGION)
     assert preflight.main(["--queue", "work", "--prefix", "lab/state"]) == 1
-    assert "FAIL settings: 'lab/state' is not s3://bucket/folder\n" in capsys.readouterr().out
+    assert (
+        "FAIL settings: --fishladder-prefix: 'lab/state' is not allowed. To do: give s3://bucket/folder\n"
+        in capsys.readouterr().out
+    )
 
 
 def ready(server) -> list[str]:
@@ -171,3 +178,62 @@ def test_snakemake_checks_the_images_of_the_run_and_ends(batch_server, tmp_path)
     assert "mine.example/x/tool:7" in said
     assert "ok   queue: work" in said
     assert batch_server.calls["submitjob"] == 0
+
+
+def test_a_rule_without_an_image_is_a_line_among_the_others(batch_server, tmp_path):
+    rules = 'rule all:\n    input: "a", "b"\n    localrule: True\n'
+    rules += 'rule bare:\n    output: "a"\n    shell: "touch a"\n'
+    rules += 'rule good:\n    output: "b"\n    container: "docker://quay.io/tool:7"\n    shell: "touch b"\n'
+    (tmp_path / "Snakefile").write_text(rules)
+    code, said = driver.run(tmp_path, "--fishladder-preflight", "--fishladder-image", "")
+    assert code == 1
+    assert "Traceback" not in said
+    assert "FAIL image: Rule bare names no container: add `container:` to it, or set --fishladder-image." in said
+    assert "image: quay.io/tool:7" in said and "ok   queue: work" in said
+    assert said.count("Rule bare") == 1
+
+
+@pytest.mark.parametrize("more", [(), ("--fishladder-preflight",)])
+def test_the_region_may_come_from_aws_region_alone(batch_server, tmp_path, monkeypatch, more):
+    batch_server.client("logs").create_log_group(logGroupName="/aws/batch/job")
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    monkeypatch.setenv("AWS_REGION", REGION)
+    (tmp_path / "Snakefile").write_text('rule make:\n    output: "a"\n    shell: "touch a"\n')
+    code, said = driver.run(tmp_path, *more)
+    assert code == 0, said
+    assert len(batch_server.jobs) == 1
+    assert (f"ok   region: {REGION}" in said) is bool(more)
+
+
+class Unreached:
+    """Clients in a region that does not exist."""
+
+    region = "eu-west-9"
+
+    def __getitem__(self, service: str):
+        raise EndpointConnectionError(endpoint_url=f"https://{service}.eu-west-9.amazonaws.com/")
+
+
+def test_a_region_that_does_not_exist_is_what_to_look_at():
+    settings = ExecutorSettings(queue="work", job_role=f"arn:aws:iam::{ACCOUNT}:role/job")
+    ledger = Ledger(Unreached(), "s3://lab/state", "preflight")
+    told = [str(line) for line in preflight.Checks(settings, ledger, [], Unreached()).run() if line.ok is False]
+    assert told[0].startswith("FAIL credentials and clock: Could not connect to the endpoint URL")
+    assert len(told) >= 4
+    for line in told:
+        assert '". To do: check the region (eu-west-9: --fishladder-region or AWS_REGION)' in line
+
+
+def test_a_run_in_a_region_that_does_not_exist_ends_without_a_traceback(monkeypatch):
+    run = SimpleNamespace(
+        settings=ExecutorSettings(queue="work"),
+        refuse_early=lambda: None,
+        trace=SimpleNamespace(event=lambda *_, **__: None),
+        ledger=Ledger(Unreached(), "s3://lab/state", "preflight"),
+        sender=SimpleNamespace(with_credentials=lambda call: call()),
+        orphans=SimpleNamespace(load=lambda: Unreached()["s3"]),
+        run_settings=SimpleNamespace(region="eu-west-9"),
+    )
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    with pytest.raises(WorkflowError, match=r"Could not connect .*To do: check the region \(eu-west-9: "):
+        Executor.begin(run)

@@ -53,8 +53,8 @@ def test_plan_keeps_every_job_once_and_only_alike_jobs_together(kinds, limit):
     assert len(planned) == fewest
 
 
-def test_plan_never_makes_an_array_that_aws_refuses():
-    sizes = [len(some) for some in submitting.plan(range(20_001), lambda _: 0, 1_000_000)]
+def test_plan_makes_arrays_as_large_as_aws_takes_them_and_no_larger():
+    sizes = [len(some) for some in submitting.plan(range(20_001), lambda _: 0)]
     assert sizes == [10_000, 10_000, 1]
 
 

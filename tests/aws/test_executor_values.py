@@ -17,9 +17,10 @@ from snakemake_executor_plugin_fishladder.inside import rule_code
 from snakemake_executor_plugin_fishladder.ledger import digest, split
 from snakemake_executor_plugin_fishladder.manifest import Reference, common_ends, pack, unpack
 from snakemake_executor_plugin_fishladder.needs import Needs
-from snakemake_executor_plugin_fishladder.outcomes import ADVICE, classify, grown, outcome
+from snakemake_executor_plugin_fishladder.outcomes import ADVICE, Outcome, classify, grown, outcome
 from snakemake_executor_plugin_fishladder.registry import BatchJob, Registry, Submission, ids_to_end
 from snakemake_executor_plugin_fishladder.states import End
+from snakemake_executor_plugin_fishladder.trial import verdict
 
 ROWS = st.lists(st.fixed_dictionaries({"args": st.text(max_size=60)}), min_size=1, max_size=50)
 
@@ -255,6 +256,19 @@ def answer(code: str, status: int, operation: str = "DescribeJobs") -> ClientErr
 def test_only_what_may_pass_is_waited_for_and_the_rest_says_what_is_wrong(error, passing, words):
     assert clients.is_passing(error) is passing
     assert words in failures.why_blind(error, 30)
+
+
+@pytest.mark.parametrize("said", ["Host EC2 (instance i-0) terminated.", "Host EC2 (instance i-0) terminated"])
+def test_no_message_has_two_full_stops(said):
+    told = Outcome("host", "j", reason=said)
+    messages = (
+        verdict(submission(1).batch_jobs[0], told, None, 0.0),
+        failures.to_do(ValueError(f"{said}\n"), "wait"),
+        failures.why_blind(ValueError(said), 1),
+    )
+    for message in messages:
+        assert ".." not in message
+        assert "terminated. T" in message
 
 
 def test_looks_that_fail_are_repeated_so_often_and_no_more():

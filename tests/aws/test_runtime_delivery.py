@@ -176,6 +176,14 @@ def test_user_data_is_printed_in_the_form_that_batch_takes():
     assert told.stdout == url
 
 
+@pytest.mark.parametrize("url", ["lab/runtime.tar.gz", "https://lab/x", "s3://lab", "s3://lab/", "s3:///x"])
+def test_user_data_of_a_place_that_is_not_in_s3_is_refused(url):
+    printer = ROOT / "containers/runtime/print_user_data"
+    done = subprocess.run([printer, url], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"print_user_data: '{url}' is not s3://BUCKET/KEY")
+
+
 def test_an_init_container_copies_the_runtime_into_a_volume_whole_and_once(engine, runtime_folder, tmp_path):
     image = f"localhost/fishladder-test/{runtime_folder.name}:1"
     recipe = ROOT / "containers/runtime/Containerfile"

@@ -41,7 +41,7 @@ def refusal(code, **more):
         (failures.SSLError(endpoint_url="https://s3", error="x"), "--storage-fishladder-verify"),
         (
             failures.EndpointConnectionError(endpoint_url="http://s3"),
-            "does not answer.*--storage-fishladder-endpoint-url",
+            "does not answer.*AWS_REGION.*--storage-fishladder-endpoint-url",
         ),
         (failures.ProfileNotFound(profile="lab"), "lab.*AWS_PROFILE"),
     ],

@@ -4,6 +4,7 @@ import pytest
 from snakemake_interface_storage_plugins.tests import TestStorageBase
 
 from snakemake_storage_plugin_fishladder import StorageProvider, StorageProviderSettings
+from snakemake_storage_plugin_fishladder.s3 import make_client
 
 pytest_plugins = ["tests.aws.storage_servers"]
 
@@ -38,3 +39,10 @@ class TestInterfaceWithSmallParts(OnServer):
 
     def get_storage_provider_settings(self):
         return StorageProviderSettings(endpoint_url=self.bucket.url, part_size_mb=5, transfers=2, retry_mode="standard")
+
+
+@pytest.mark.parametrize(("setting", "region"), [(None, "eu-west-3"), ("eu-north-1", "eu-north-1")])
+def test_the_region_is_the_setting_or_that_of_aws_region(monkeypatch, setting, region):
+    monkeypatch.setenv("AWS_REGION", "eu-west-3")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    assert make_client(StorageProviderSettings(region=setting)).meta.region_name == region

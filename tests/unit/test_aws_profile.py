@@ -65,8 +65,47 @@ def test_what_the_file_lacks_comes_from_the_environment(tmp_path):
 def test_a_value_that_cannot_be_right_is_refused_by_name_and_never_executed(tmp_path, name, value):
     done = install(tmp_path, lines(NAMES | {name: value}))
     assert done.returncode == 1
-    assert done.stderr.startswith(f"{name} is '{value}': it has not the form")
     assert [path.name for path in tmp_path.iterdir()] == ["account.env"]
+    row = list(NAMES).index(name) + 1
+    said = (
+        f"{tmp_path}/account.env, row {row}: {name} is '{value}': it has not the form of what is wanted, for example "
+    )
+    assert done.stderr.startswith(said)
+    example = done.stderr.splitlines()[0].removeprefix(said).split(",")[0]
+    assert install(tmp_path, lines(NAMES | {name: example})).returncode == 0
+
+
+def test_a_value_of_the_environment_that_cannot_be_right_is_told_without_a_row(tmp_path):
+    rest = {name: value for name, value in NAMES.items() if name != "FISHLADDER_QUEUE"}
+    done = install(tmp_path, lines(rest), FISHLADDER_QUEUE="my queue")
+    assert done.returncode == 1
+    assert done.stderr.startswith("FISHLADDER_QUEUE is 'my queue': it has not the form")
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_name(tmp_path):
+    assert install(tmp_path, "\ufeff" + lines(NAMES)).returncode == 0
+
+
+def test_a_name_that_is_given_twice_is_refused_with_both_rows(tmp_path):
+    done = install(tmp_path, lines(NAMES) + "FISHLADDER_QUEUE=other\n")
+    assert done.returncode == 1
+    first = done.stderr.splitlines()[0]
+    assert first == f"{tmp_path}/account.env, row 7: FISHLADDER_QUEUE is in row 2 already: remove one of them"
+
+
+@pytest.mark.parametrize(
+    ("line", "remedy"),
+    [
+        ("FISHLADDER_QUEUE: work", "write NAME=value, with = in place of the colon"),
+        ("FISHLADDER_QUEUE = work", "write NAME=value, without spaces around the ="),
+        ("FISHLADDER_QUEUE= work", "write NAME=value, without spaces around the ="),
+        ("FISHLADDER_QUEUE work", "write NAME=value"),
+    ],
+)
+def test_a_line_of_another_form_is_told_what_is_wrong_with_it(tmp_path, line, remedy):
+    done = install(tmp_path, lines(NAMES).replace("FISHLADDER_QUEUE=work", line))
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[0] == f"{tmp_path}/account.env, row 2: {remedy}"
 
 
 def test_all_mistakes_are_told_at_once_with_their_rows(tmp_path):

@@ -114,7 +114,10 @@ def hla_reads_of(wildcards):
     """What a sample's HLA reads are fished from: its BAM where it has one, else its reads."""
     sample = SAMPLES[wildcards.sample]
     if sample.bam:
-        indices = [f"{sample.bam.removesuffix('.bam')}.bai", *(f"{sample.bam}.{kind}" for kind in ("bai", "csi", "crai"))]
+        indices = [
+            f"{sample.bam.removesuffix('.bam')}.bai",
+            *(f"{sample.bam}.{kind}" for kind in ("bai", "csi", "crai")),
+        ]
         beside = [path for path in indices if is_local(sample.bam) and Path(path).is_file()]
         return {"fq1": [], "fq2": [], "bam": user_file(sample.bam), "bam_index": beside[:1]}
     return {**reads_of(wildcards), "bam": [], "bam_index": []}
