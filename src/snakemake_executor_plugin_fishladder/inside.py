@@ -249,7 +249,8 @@ def perform(job: Job) -> int:
     elif code and not cause and (watch.least_mb < 1 or NO_SPACE in tail):
         cause, tail = "disk", f"{tail}\nfishladder: {scratch} was full"
         say(f"{scratch} was full")
-    if job.told_to_stop:  # by Batch: a timeout, a cancelled run, or Spot taking the host back. Batch says which.
+    # By Batch: a timeout, a cancelled run, or Spot taking the host back. Batch says which; what is done is done.
+    if job.told_to_stop and code:
         return 143
     job.leave(End(job.index, job.attempt, code, cause, start, time.time(), peak_mb(), instance()), tail)
     return 1 if code == NO_RUNTIME else code  # which Batch would try again

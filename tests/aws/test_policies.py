@@ -96,6 +96,8 @@ def run(folder: Path, account: dict, rules: str, *words: str) -> tuple[int, str]
 def test_a_job_reaches_its_project_and_the_cache_and_nothing_else(batch_server, tmp_path, account):
     asked = [(call, words) for call, words, _ in QUESTIONS]
     (tmp_path / "ask.py").write_text(ASK.replace("QUESTIONS", repr(asked)))
+    code, said = run(tmp_path, account, RULES, "-n")
+    assert code == 0 and "This was a dry-run" in said, said[-5000:]
     code, said = run(tmp_path, account, RULES)
     assert code == 0, said[-5000:]
 

@@ -1,6 +1,7 @@
 """The tables of a run, checked before any job exists, and the look-ups that the rules share."""
 
 import gc
+import hashlib
 import os
 import shlex
 import sys

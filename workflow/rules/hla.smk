@@ -10,6 +10,8 @@ HLA = config["hla"]
 HLA_INDEX = f"<results>/reference/hla/{HLA['version']}.npz"
 HLA_ALLELES = f"<results>/reference/hla/{HLA['version']}.alleles.txt"
 HLA_RECORDS = expand("<results>/hla/{sample}/record.json", sample=HLA_SAMPLES)
+# The model is in modules that Snakemake does not look at when it decides what has to run again: the version tells them.
+HLA_VERSION = f"{VERSIONS['hla']}+{digest_of(HLA_MODEL)}" if HLA_SAMPLES else VERSIONS["hla"]
 HLA_TYPES = ["<results>/hla/types.tsv"] if HLA_SAMPLES else []
 
 
@@ -33,7 +35,7 @@ rule index_hla:
         mem_mb=lambda wildcards, attempt: attempt * 2000,
     params:
         version=HLA["version"],
-        program_version=VERSIONS["hla"],
+        program_version=HLA_VERSION,
     script:
         "../scripts/hla_index_release.py"
 
@@ -60,6 +62,7 @@ rule fish_hla_reads:
         # A file that was mended may keep an old time, so its size is looked at as well.
         sizes=sizes_of,
         names=names_of,
+        program_version=HLA_VERSION,
     script:
         "../scripts/hla_fish_reads.py"
 
@@ -86,7 +89,7 @@ rule type_hla:
     params:
         sample=lambda wildcards: wildcards.sample,
         settings={key: HLA[key] for key in ("loci", "solver", "time_limit", "gap", "solutions", "max_reads")}
-        | {"program_version": VERSIONS["hla"]},
+        | {"program_version": HLA_VERSION},
     script:
         "../scripts/hla_type_sample.py"
 

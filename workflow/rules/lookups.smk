@@ -110,6 +110,19 @@ def names_of(wildcards):
     return [*sample.fq1, *sample.fq2, *filter(None, [sample.bam])]
 
 
+HLA_MODEL = [
+    *("hla_index_release", "_hla_release", "_hla_sequences", "_hla_gene", "_hla_pairwise", "_hla_index", "_hla_kmers"),
+    *("hla_fish_reads", "_hla_scan", "_hla_bam", "hla_type_sample", "_hla_reads", "_hla_map", "_hla_hits", "_hla_steps"),
+    *("_hla_evidence", "_hla_likelihood", "_hla_genotypes", "_hla_program", "_hla_loci", "_hla_calls", "_hla_table"),
+]
+
+
+def digest_of(modules):
+    """Eight letters of what some of the workflow's modules say."""
+    texts = (FISHLADDER / "workflow/scripts" / f"{module}.py" for module in modules)
+    return hashlib.sha256(b"".join(text.read_bytes() for text in texts)).hexdigest()[:8]
+
+
 def hla_reads_of(wildcards):
     """What a sample's HLA reads are fished from: its BAM where it has one, else its reads."""
     sample = SAMPLES[wildcards.sample]
