@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -206,3 +207,27 @@ def test_whatever_is_configured_is_checked_and_settled(config):
 @given(data=st.binary() | st.text("index:kmers[]{},31 \n\t-&a*\"'#%!").map(str.encode))
 def test_no_file_crashes_the_reader(data, tmp_path_factory):
     assert all(problem.startswith("config.yaml") for problem in check(tmp_path_factory.mktemp("config"), data))
+
+
+def documented() -> dict[str, str]:
+    """Each key of config/README.md's table with its default, as YAML; several keys of a row have one each."""
+    found = {}
+    text = (ROOT / "config/README.md").read_text().split("## config.yaml")[1].split("\n## ")[0]
+    for keys, default in re.findall(r"^\| (`.*?) \| (.*?) ?\|", text, re.M):
+        names, values = re.findall("`(.+?)`", keys), re.findall("`(.+?)`", default)
+        found |= dict(zip(names, values, strict=False)) if values else dict.fromkeys(names, "")
+    return found
+
+
+def test_every_key_is_documented_with_its_default():
+    settled, told = settle({}, SCHEMA), documented()
+    flat = {
+        f"{key}.{inner}" if inner else key: inside
+        for key, value in settled.items()
+        for inner, inside in (value.items() if isinstance(value, dict) and value else {"": value}.items())
+    }
+    assert told.keys() - flat.keys() <= {"images"}  # it has no default
+    assert flat.keys() == told.keys() - {"images"}
+    assert {key: yaml.safe_load(text) for key, text in told.items() if text} == {
+        key: flat[key] for key, text in told.items() if text
+    }

@@ -112,17 +112,9 @@ def names_of(wildcards):
 
 HLA_MODEL = [
     *("hla_index_release", "_hla_release", "_hla_sequences", "_hla_gene", "_hla_pairwise", "_hla_index", "_hla_kmers"),
-    *(
-        "hla_fish_reads",
-        "_hla_scan",
-        "_hla_bam",
-        "hla_type_sample",
-        "_hla_reads",
-        "_hla_map",
-        "_hla_hits",
-        "_hla_steps",
-    ),
-    *("_hla_evidence", "_hla_likelihood", "_hla_genotypes", "_hla_program", "_hla_loci", "_hla_calls", "_hla_table"),
+    *("hla_fish_reads", "_hla_scan", "_hla_bam", "hla_type_sample", "_hla_reads", "_hla_map", "_hla_hits"),
+    *("_hla_steps", "_hla_evidence", "_hla_likelihood", "_hla_genotypes", "_hla_program", "_hla_loci", "_hla_calls"),
+    "_hla_table",
 ]
 
 
