@@ -10,6 +10,7 @@ import json
 import os
 import re
 import resource
+import select
 import shutil
 import signal
 import subprocess
@@ -18,7 +19,7 @@ import tempfile
 import threading
 import time
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from .manifest import ENVIRONMENT_NAME, Reference
 from .states import NO_RUNTIME, UNREACHABLE, VOID, End, claim_key, end_folder
 
 TAIL = 12_000
+DRAIN_S = 1.0  # how long what a command left behind is listened to
 CLAIMS, CLAIM_PAUSE_S = 8, 0.5
 # What Snakemake says of each file, many of them after the error: it would be all that is left of a job's last lines.
 TRANSFERS = (
@@ -147,13 +149,14 @@ class Job:
         if self.told_to_stop:
             self.stop()
         tail, line = b"", b""
-        while part := os.read(self.process.stdout.fileno(), 65536):
+        for part in output_of(self.process):
             sys.stdout.buffer.write(part)
             sys.stdout.buffer.flush()
             *lines, line = (line + part).splitlines(keepends=True)
             if line.endswith(b"\n"):
                 lines, line = [*lines, line], b""
             tail = b"".join([tail, *(one for one in lines if not one.startswith(TRANSFERS))])[-TAIL:]
+            line = line[-TAIL:]
         return self.process.wait(), (tail + line).decode(errors="replace")
 
     def stop(self, *_: Any) -> None:
@@ -167,6 +170,19 @@ class Job:
         body = json.dumps({"job": self.job_id, "tail": tail.splitlines()[-60:]}).encode()
         key = end_folder(self.header["prefix"], self.submission) + end.name()
         self.s3.put_object(Bucket=self.reference.bucket, Key=key, Body=body)
+
+
+def output_of(process: subprocess.Popen) -> Iterator[bytes]:
+    """What a process writes, until it ends: what it left in the background may hold its output open for ever."""
+    ended = None
+    while ended is None or time.monotonic() < ended + DRAIN_S:
+        if ended is None and process.poll() is not None:
+            ended = time.monotonic()
+        if select.select([process.stdout], [], [], 0.1)[0]:
+            part = os.read(process.stdout.fileno(), 65536)
+            if not part:
+                return
+            yield part
 
 
 def environment(given: Mapping[str, str], folder: Path) -> dict[str, str]:

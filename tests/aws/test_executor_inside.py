@@ -1,5 +1,9 @@
 """What a job does in its container before and after its command, against S3: claims it, and never does it twice."""
 
+import os
+import signal
+import time
+
 import pytest
 from botocore.awsrequest import AWSResponse
 
@@ -111,3 +115,20 @@ def test_scratch_that_is_too_small_or_full_is_told_beside_the_exit_code(ledger, 
     code, tail, cause = inside.run_in(job, row, tmp_path)
     assert (code, cause) == (1, "disk")
     assert "asks for 1000000000 MB of scratch" in tail
+
+
+def test_what_a_command_leaves_in_the_background_does_not_keep_the_job(ledger, tmp_path):
+    job = open_job(ledger, tmp_path)
+    start = time.monotonic()
+    code, tail = job.run("echo early; sleep 60 & echo $! >background; echo told", tmp_path)
+    took = time.monotonic() - start
+    os.kill(int((tmp_path / "background").read_text()), signal.SIGKILL)
+    assert (code, tail) == (0, "early\ntold\n")
+    assert took < 30
+
+
+def test_a_line_without_an_end_is_kept_at_its_end_only(ledger, tmp_path):
+    code, tail = open_job(ledger, tmp_path).run("head -c 3000000 /dev/zero | tr '\\0' x; printf end", tmp_path)
+    assert code == 0
+    assert tail.endswith("xend")
+    assert len(tail) <= 2 * inside.TAIL
