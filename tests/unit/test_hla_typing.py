@@ -112,6 +112,7 @@ def test_homozygous_one_copy_and_absent_are_told_apart(person):
         (("DRB1*03:01", "DRB1*04:01"), "homozygous", 0.1, "no call", 0.0, False),
         (("DRB1*03:01", ""), "homozygous", 0.1, "no call", 0.0, True),  # too few reads to say that it is not there
         (("DRB1*01:01", "DRB1*04:01"), "homozygous", 0.1, "absent", 0.9, True),
+        (("DRB1*03:01", "DRB1*04:01"), "homozygous", 0.8, "one copy", 0.9, True),  # thin, but where it is expected
         (("DRB1*01:01", "DRB1*04:01"), "homozygous", 8.0, "homozygous", 0.5, False),
         (("DRB1*01:01", "DRB1*04:01"), "not resolved", 5.0, "not resolved", 0.5, False),
     ],

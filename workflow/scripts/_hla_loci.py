@@ -25,7 +25,8 @@ from _hla_program import Solved, make_program, solve
 
 OPTIONAL = ("DRB3", "DRB4", "DRB5")
 IN_PROGRAM = 30  # classes of alleles a locus
-PRESENT_DEPTH = 0.1  # of an optional locus, as a share of DRB1's
+# The depth of an optional locus that is there, as a share of DRB1's; and of one that the types of DRB1 lead to expect.
+PRESENT_DEPTH, EXPECTED_DEPTH = 0.1, 0.02
 ONE_COPY_DEPTH = 0.75
 # The families of DRB1 whose haplotypes carry each (https://hla.alleles.org/nomenclature).
 HAPLOTYPES = {"DRB3": ("03", "11", "12", "13", "14"), "DRB4": ("04", "07", "09"), "DRB5": ("15", "16")}
@@ -210,10 +211,10 @@ def settle_optional(told: dict[str, dict]) -> None:
         if found is None or expected <= 0:
             continue
         share, copies = found["depth"] / expected, copies_by_drb1(name, told["DRB1"])
-        if share < PRESENT_DEPTH or not found["exons"]:
+        if share < (EXPECTED_DEPTH if copies else PRESENT_DEPTH) or not found["exons"]:
             flags = [] if found["exons"] else found["flags"]
             found |= nothing() | {key: found[key] for key in ("exons", "reads", "depth")} | {"flags": flags}
-            if expected >= LOW_DEPTH or copies == 0:
+            if copies == 0 or (copies is None and expected >= LOW_DEPTH):
                 found |= {"zygosity": ABSENT, "allele1": ABSENT, "allele2": ABSENT, "confidence": 1.0, "flags": []}
             seen = 0
         else:
