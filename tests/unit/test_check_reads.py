@@ -183,3 +183,8 @@ def test_qualities_with_64_added_fail_their_sample_with_the_remedy(put, letters)
 @pytest.mark.parametrize("letters", [b"IIIII", b"FF:#F", b"KKKK,", b"5~~~~"])  # the last of long accurate reads
 def test_qualities_with_33_added_are_taken(put, letters):
     assert check_sample([(put("x.fq", MATES[0].replace(b"I" * 10, (letters * 10)[:10])), None)])["success"]
+
+
+def test_what_follows_a_gzip_stream_is_told(put):
+    reason = check_sample([(put("x.fq.gz", ZIPPED[0] + b"hello" * 99), None)])["reason"]
+    assert reason.endswith("x.fq.gz: after its gzip stream comes something else; bring the file again")

@@ -32,6 +32,7 @@ CUT = gzip.compress(b">I\n" + bytes(random.Random(1).choices(b"ACGT", k=4000)))[
         (b">I\nAC\n", ">I\nAC\n", "my.gtf: it is FASTA, not GTF; give the annotation of the genome"),
         (b">I\nAC\n", "##gff-version 3\n", "my.gtf: it is GFF3, not GTF; turn it into GTF, as by `gffread -T"),
         (b">I\nAC\n", row(attributes="ID=t;Parent=g"), "my.gtf: it is GFF3, not GTF; turn it into GTF, as by `gffr"),
+        (b">I\nAC\n", "#!genome-build x\n", "my.gtf: it has no rows but comments; is it the whole file? bring it"),
         (b">I\nAC\n", "I\ttest\n", "my.gtf: row 1 has 2 columns separated by tabs, where GTF has 9; give a GTF file"),
         (b">I\nAC\n", row() + "I\ttest\n", "my.gtf: row 2 is no GTF: nine columns separated by tabs are needed, with"),
         (

@@ -94,6 +94,8 @@ def first_name(path: Path) -> str:
 def tell(error: Exception) -> str:
     """Say in a few words what is wrong with a file, and in which line."""
     message = str(error).removeprefix("Error in sequence file at unknown line: ").rstrip(".")
+    if message.startswith("Not a gzipped file"):
+        return "after its gzip stream comes something else"
     return message if len(message) < 200 else f"{message[:200]}..."
 
 

@@ -225,6 +225,8 @@ AGAIN = "bring the file again and run `snakemake lock`"
 def nothing_left(rows: Iterator[str], lengths: dict[str, int], report: Report, genome: str) -> str:
     """Say why no transcript is left."""
     contigs = {row.partition("\t")[0]: None for row in rows if "\t" in row and not row.startswith("#")}
+    if not contigs:
+        return "it has no rows but comments; is it the whole file? bring it again and run `snakemake lock`"
     if contigs.keys().isdisjoint(lengths):
         return (
             f"none of its contigs ({some(contigs)}) is in the genome {genome} ({some(lengths)}): they are of different "
