@@ -57,8 +57,11 @@ class Outcome:
 
 
 def classify(detail: Mapping[str, Any], end: End | None = None) -> str:
-    """Tell what a job that Batch calls SUCCEEDED or FAILED died of, from Batch's words and from its own."""
-    if detail.get("status") == "SUCCEEDED":
+    """Tell what a job that Batch calls SUCCEEDED or FAILED died of, from Batch's words and from its own.
+
+    A job that has left word that it ended well has stored its files, whatever became of its container after.
+    """
+    if detail.get("status") == "SUCCEEDED" or (end is not None and end.code == 0):
         return SUCCESS
     container = last_container(detail)
     why, words = str(detail.get("statusReason") or ""), str(container.get("reason") or "")

@@ -98,6 +98,7 @@ def end(code: int, cause: str = "") -> End:
     ("told", "left", "kind"),
     [
         (detail("SUCCEEDED", code=0), None, "success"),
+        (detail(why="Host EC2 (instance i-1) terminated."), end(0), "success"),  # its files were stored before
         (detail(code=3), end(3), "user"),
         (detail(code=3), None, "user"),
         (detail(why="Host EC2 (instance i-1) terminated."), None, "host"),
