@@ -23,7 +23,7 @@ dag: setup ## draw the rule graph (of the demo, before there is a lock), and wit
 
 test: ## install what the tests need and run every test
 	@./setup.sh test
-	@$(MAKE) --no-print-directory --jobs 2 --output-sync=line test-cloud test-local
+	@$(MAKE) --no-print-directory --jobs 2 test-cloud test-local
 
 test-cloud: ## of the tests those that need Batch or S3, which are mocked or containers here
 	@pytest tests/aws
