@@ -43,11 +43,14 @@ class MemoryWatch(threading.Thread):
             family = [self.process, *self.process.children(recursive=True)]
         except psutil.NoSuchProcess:  # it ended before the watch did
             return 0
-        total = 0
+        seen: dict[int, tuple[int, int]] = {}
         for process in family:
             with suppress(psutil.NoSuchProcess):  # it ended between the listing and the look
-                total += process.memory_info().rss
-        return total
+                found = process.memory_info()
+                # Between vfork(2) and execve(2) a child has no memory of its own: it shows its parent's.
+                if (found.rss, found.vms) != seen.get(process.ppid()):
+                    seen[process.pid] = found.rss, found.vms
+        return sum(rss for rss, _ in seen.values())
 
 
 def measure(command: Sequence[str | Path], directory: Path, environment: Mapping[str, str] | None = None) -> Cost:
