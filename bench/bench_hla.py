@@ -45,7 +45,7 @@ AROUND = 100  # bases around an exon, of reads that must not be lost
 SECOND_DRB = ("DRB3", "DRB4", "DRB5")
 SETTINGS = {
     **{"loci": [*CLASS_I, "DRB1", *SECOND_DRB, *CLASS_II[1:]], "solver": "cbc", "time_limit": 60, "gap": 0.0},
-    **{"solutions": 10, "max_reads": 50_000, "program_version": "bench"},
+    **{"solutions": 5, "max_reads": 50_000, "program_version": "bench"},
 }
 CALL = "import sys; from pathlib import Path; sys.path.insert(0, {scripts!r}); from {module} import main; main({words})"
 

@@ -14,7 +14,7 @@ from _hla_reads import CODE_OF, Reads
 
 # A read that differs from the panel in more than this of its bases is no read of the gene.
 DIVERGENCE = 0.12
-BEHIND = 50  # a gene that a read fits so much worse than another, five a difference, is not looked at
+BEHIND = 30  # a gene that a read fits so much worse than another, five a difference, is not looked at
 SHORTEST = 25  # aligned bases
 
 
