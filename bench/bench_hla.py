@@ -17,8 +17,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import yaml
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow" / "scripts"))
+
+from _configuration import settle
 from draw_calibration import BINS, calibration, draw_calibration
 from measure import Cost, measure, middle, tell
 from read_hla_release import Gene, read_genes
@@ -42,11 +46,8 @@ SCRIPTS = ROOT / "workflow" / "scripts"
 LIMIT_CPU_S, LIMIT_RSS_MB = 5.0, 300.0  # of typing a sample
 LIMIT_READS_A_CPU_S = 400_000  # fishing in a genome is at least that fast
 AROUND = 100  # bases around an exon, of reads that must not be lost
-SECOND_DRB = ("DRB3", "DRB4", "DRB5")
-SETTINGS = {
-    **{"loci": [*CLASS_I, "DRB1", *SECOND_DRB, *CLASS_II[1:]], "solver": "cbc", "time_limit": 60, "gap": 0.0},
-    **{"solutions": 5, "max_reads": 50_000, "program_version": "bench"},
-}
+SCHEMA = yaml.safe_load((SCRIPTS.parent / "schemas" / "config.schema.yaml").read_text())
+SETTINGS = settle({}, SCHEMA)["hla"] | {"program_version": "bench"}
 CALL = "import sys; from pathlib import Path; sys.path.insert(0, {scripts!r}); from {module} import main; main({words})"
 
 

@@ -69,9 +69,14 @@ def whole_records(data: bytes) -> tuple[np.ndarray, np.ndarray]:
     return block[: ends[-1] + 1 if len(ends) else 0], ends
 
 
+def heads_of(ends: np.ndarray) -> np.ndarray:
+    """Where the records of whole FASTQ begin, from where its lines end."""
+    return np.concatenate([[0], ends[3:-1:4] + 1])
+
+
 def check_block(block: np.ndarray, ends: np.ndarray, before: int) -> tuple[np.ndarray, np.ndarray]:
     """The block, where the lines of its records begin as they must; `before` counts the lines before it."""
-    heads = np.concatenate([[0], ends[3:-1:4] + 1])
+    heads = heads_of(ends)
     wrong = (block[heads] != AT) | (block[ends[1::4] + 1] != PLUS)
     if wrong.any():
         raise BrokenFastq(f"line {before + 4 * int(wrong.argmax()) + 1} begins no read of FASTQ")

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from _hla_bam import NoReads, reads_of_bam
 from _hla_index import Index
-from _hla_scan import BrokenFastq, KmerTable, blocks_of, kmers_shared
+from _hla_scan import BrokenFastq, KmerTable, blocks_of, heads_of, kmers_shared
 from _log import log_to
 from isal import igzip, isal_zlib
 
@@ -31,8 +31,7 @@ def fish_fastq(
     for block, ends in blocks_of(path):
         starts, ends_of = ends[0::4] + 1, ends[1::4]
         found = np.flatnonzero(kmers_shared(block, starts, ends_of - starts, table))
-        heads = np.concatenate([[0], ends[3:-1:4] + 1])
-        records = []
+        heads, records = heads_of(ends), []
         for read in found:
             name = bare_name(block[heads[read] + 1 : ends[4 * read]].tobytes()).removesuffix(ending)
             bases = block[starts[read] : ends_of[read]].tobytes().rstrip(b"\r").upper()
@@ -46,26 +45,24 @@ def fish_fastq(
 def keep_fragments(found: Path, kept: Path, table: KmerTable) -> tuple[int, int]:
     """Write the fished reads whose fragments share enough k-mers; return how many, and how many of them are mates."""
     shared: Counter[bytes] = Counter()
-    for names, counts, _ in fished_reads(found, table):
-        for name, count in zip(names, counts.tolist(), strict=True):
+    for block, ends in blocks_of(found):
+        starts = ends[0::4] + 1
+        counts = kmers_shared(block, starts, ends[1::4] - starts, table)
+        for name, count in zip(fragment_names(block, ends), counts.tolist(), strict=True):
             shared[name] += count
     written: Counter[bytes] = Counter()
     with igzip.open(kept, "wb", compresslevel=1) as file:
-        for names, _, records in fished_reads(found, table):
-            enough = [place for place, name in enumerate(names) if shared[name] >= FEWEST_SHARED]
-            written.update(names[place] for place in enough)
-            file.write(b"".join(records[place] for place in enough))
+        for block, ends in blocks_of(found):
+            for name, head, end in zip(fragment_names(block, ends), heads_of(ends), ends[3::4], strict=True):
+                if shared[name] >= FEWEST_SHARED:
+                    written[name] += 1
+                    file.write(block[head : end + 1].tobytes())
     return written.total(), sum(reads for reads in written.values() if reads > 1)
 
 
-def fished_reads(path: Path, table: KmerTable) -> Iterator[tuple[list[bytes], np.ndarray, list[bytes]]]:
-    """Of each block of fished reads, the names of their fragments, how many k-mers they share, and their records."""
-    for block, ends in blocks_of(path):
-        heads = np.concatenate([[0], ends[3:-1:4] + 1])
-        starts = ends[0::4] + 1
-        names = [block[head + 1 : end - 2].tobytes() for head, end in zip(heads, ends[0::4], strict=True)]
-        records = [block[head : end + 1].tobytes() for head, end in zip(heads, ends[3::4], strict=True)]
-        yield names, kmers_shared(block, starts, ends[1::4] - starts, table), records
+def fragment_names(block: np.ndarray, ends: np.ndarray) -> list[bytes]:
+    """The names of the fragments of fished reads: theirs without the mate."""
+    return [block[head + 1 : end - 2].tobytes() for head, end in zip(heads_of(ends), ends[0::4], strict=True)]
 
 
 def files_of(fq1: list[Path], fq2: list[Path]) -> Iterator[tuple[int, int, Path, bytes]]:
@@ -91,8 +88,8 @@ def first_names(path: Path, count: int = 100) -> list[bytes]:
     """Names of the first reads of a file; none of one that is broken, which is told when it is read."""
     with suppress(*DAMAGED):
         for block, ends in blocks_of(path):
-            heads = np.concatenate([[0], ends[3:-1:4] + 1])[:count]
-            return [bare_name(block[head + 1 : end].tobytes()) for head, end in zip(heads, ends[0::4], strict=False)]
+            lines = zip(heads_of(ends)[:count], ends[0::4], strict=False)
+            return [bare_name(block[head + 1 : end].tobytes()) for head, end in lines]
     return []
 
 
