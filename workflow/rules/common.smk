@@ -1,5 +1,6 @@
 """The tables of a run, checked before any job exists, and the look-ups that the rules share."""
 
+import atexit
 import gc
 import hashlib
 import os
@@ -30,8 +31,9 @@ def read_schema(name):
 
 
 # A graph of 50,000 jobs is millions of objects that live to the end: looking through them for garbage takes a third of
-# the time to plan.
+# the time to plan, and looking through them once more at the exit another seventh.
 gc.set_threshold(50_000)
+atexit.register(gc.freeze)
 TOOLS = read_versions(Path(workflow.basedir, "../containers/versions.tsv"))
 VERSIONS = {tool: row["version"] for tool, row in TOOLS.items()}
 # Genomes and indices are shared by all runs that name one place here, and say --cache (docs/usage.md).
