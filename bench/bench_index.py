@@ -2,7 +2,7 @@
 
 In turns, in one run, on the same cores: ours (`snakemake`, from the same FASTA and GTF), refine.bio's flow for each k
 one after the other (`peer_refinebio_index.py`), and the two bare `salmon index` runs, which are the floor. All must
-give the same transcripts and the same k-mers.
+give the same transcripts and the same k-mers. Beside the floor, what Snakemake takes for as many jobs that do nothing.
 """
 
 import argparse
@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import textwrap
 from pathlib import Path
 
 from measure import Cost, measure, middle, tell
@@ -25,6 +26,43 @@ GENOME = DATA / "Saccharomyces_cerevisiae.R64-1-1.dna.toplevel.fa.gz"
 ANNOTATION = DATA / "Saccharomyces_cerevisiae.R64-1-1.96.gtf.gz"
 KMERS = (31, 23)
 SNAKEMAKE = ["snakemake", "--snakefile", ROOT / "workflow" / "Snakefile", "--cores", "2"]
+# The jobs of one organism with nothing in them. It ends at once, as ours does (end_at_once in lookups.smk).
+BARE = """
+    import threading
+
+    rule all:
+        input: "archive31", "archive23"
+
+    rule fetch:
+        output: "{file}.fetched"
+        script: "nothing.py"
+
+    rule clean:
+        input: "genome.fetched", "annotation.fetched"
+        output: "cleaned"
+        script: "nothing.py"
+
+    rule transcripts:
+        input: "cleaned"
+        output: "transcripts"
+        shell: "touch {output}"
+
+    rule index:
+        input: "transcripts"
+        output: "index{k}"
+        threads: 2
+        shell: "touch {output}"
+
+    rule pack:
+        input: "index{k}"
+        output: "archive{k}"
+        threads: 2
+        script: "nothing.py"
+
+    onsuccess:
+        for clock in threading.enumerate():
+            if isinstance(clock, threading.Timer): clock.cancel()
+"""
 SHIM = """#!/usr/bin/env bash
 # Runs the real tool and writes down its CPU seconds.
 TIMEFORMAT='%U %S'
@@ -64,6 +102,14 @@ def run_floor(directory: Path, transcripts: Path) -> Cost:
     return measure(["bash", "-c", runs], directory)
 
 
+def run_bare(directory: Path) -> Cost:
+    """What Snakemake takes for itself."""
+    directory.mkdir()
+    (directory / "Snakefile").write_text(textwrap.dedent(BARE))
+    (directory / "nothing.py").write_text("open(snakemake.output[0], 'w').close()\n")
+    return measure(["snakemake", "--cores", "2", "--scheduler", "greedy"], directory)
+
+
 def transcripts_of(path: Path) -> dict[str, str]:
     """Read a FASTA file, plain or gzip, into a dictionary by name."""
     text = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
@@ -89,15 +135,19 @@ def check_same(ours: Path, peer: Path) -> None:
 
 
 def one_organism(rounds: int, work: Path) -> dict[str, dict]:
-    costs: dict[str, list[Cost]] = {"ours": [], "peer": [], "floor": []}
+    costs: dict[str, list[Cost]] = {"ours": [], "peer": [], "floor": [], "bare": []}
     for number in range(rounds):
         ours, peer = work / f"ours{number}", work / f"peer{number}"
         costs["ours"].append(run_ours(ours))
         costs["peer"].append(run_peer(peer))
         transcripts = peer / "work" / "k31" / "rsem_index" / "genome.transcripts.fa"
         costs["floor"].append(run_floor(work / f"floor{number}", transcripts))
+        costs["bare"].append(run_bare(work / f"bare{number}"))
         check_same(ours, peer)
-    return {side: middle(found) for side, found in costs.items()}
+    results = {side: middle(found) for side, found in costs.items()}
+    bare = results.pop("bare")
+    results["floor"] |= {"snakemake_wall_s": bare["wall_s"], "snakemake_cpu_s": bare["cpu_s"]}
+    return results
 
 
 def shims(directory: Path) -> tuple[dict[str, str], Path]:
