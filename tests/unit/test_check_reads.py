@@ -172,6 +172,22 @@ def test_one_file_as_both_mates_fails_its_sample(put):
     assert reason == f"{again} holds the same reads as {first}; name the file of the mates"
 
 
+@pytest.mark.parametrize("ends", [("/1", "/2"), (" 1:N:0", " 2:N:0"), ("", "")])
+def test_both_mates_in_one_file_fail_their_sample_with_the_remedy(put, ends):
+    mixed = put("x.fq", fastq([f"r{number}{end}" for number in range(9) for end in ends]))
+    reason = check_sample([(mixed, None)])["reason"]
+    assert reason.startswith(
+        f"{mixed} holds both mates of each pair, one after the other; split it, as by `seqtk seq -1`"
+    )
+
+
+@pytest.mark.parametrize(
+    "names", ["r1 r2", "SRR7.1 SRR7.2 SRR7.3 SRR7.4 SRR7.5", "read read read read", "r/1 s/1 t/1 u/1"]
+)
+def test_single_reads_with_names_that_look_alike_are_taken(put, names):
+    assert check_sample([(put("x.fq", fastq(names.split())), None)])["success"]
+
+
 @pytest.mark.parametrize("letters", [b"@h", b";BhV"])
 def test_qualities_with_64_added_fail_their_sample_with_the_remedy(put, letters):
     old = MATES[0].replace(b"I" * 10, (letters * 10)[:10])

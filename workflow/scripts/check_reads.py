@@ -69,8 +69,8 @@ def count_single(path: Path) -> tuple[int, int]:
 
 
 def refuse_odd_starts(fq1: Path, fq2: Path | None = None) -> None:
-    """Raise BrokenReads where the first reads show that the second file is the first again, or that their qualities are
-    not as Sanger's are, with 33 added (Cock et al. 2010, doi:10.1093/nar/gkp1137)."""
+    """Raise BrokenReads where the first reads show that the second file is the first again, that one file holds both
+    mates, or that qualities are not as Sanger's are, with 33 added (Cock et al. 2010, doi:10.1093/nar/gkp1137)."""
     starts = []
     for path in filter(None, (fq1, fq2)):
         with dnaio.open(path, fileformat="fastq") as records:
@@ -83,6 +83,21 @@ def refuse_odd_starts(fq1: Path, fq2: Path | None = None) -> None:
             )
     if fq2 and len(starts[0]) > 1 and [read.sequence for read in starts[0]] == [read.sequence for read in starts[1]]:
         raise BrokenReads(f"{fq2} holds the same reads as {fq1}; name the file of the mates")
+    if fq2 is None and are_interleaved([read.name for read in starts[0]]):
+        raise BrokenReads(
+            f"{fq1} holds both mates of each pair, one after the other; split it, as by `seqtk seq -1` and "
+            "`seqtk seq -2`, and name the two files in fq1 and fq2"
+        )
+
+
+def are_interleaved(names: Sequence[str]) -> bool:
+    """Say whether each two reads are mates by their names; where all have one name, names tell nothing."""
+    pairs = list(zip(names[::2], names[1::2], strict=False))
+    return (
+        len(pairs) > 1
+        and all(dnaio.record_names_match(first, second) for first, second in pairs)
+        and not dnaio.record_names_match(pairs[0][0], pairs[1][0])
+    )
 
 
 def first_name(path: Path) -> str:
