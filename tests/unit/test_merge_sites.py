@@ -12,14 +12,15 @@ HEAD = "##fileformat=VCFv4.1\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
 
 def run(folder: Path, texts: tuple[str | bytes, ...], first: str = "") -> subprocess.CompletedProcess:
     """Merge the files as the rule does, after other commands."""
-    (folder / "fai").write_text("b\t1000\t0\t1\t1\na\t500\t0\t1\t1\n")
+    (folder / "genome.fa").write_text(f">b\n{'A' * 1000}\n>a\n{'A' * 500}\n")
+    subprocess.run(["samtools", "faidx", "genome.fa"], cwd=folder, check=True)
     names = []
     for number, text in enumerate(texts):
         (folder / f"build=38 {number}").write_bytes(text.encode() if isinstance(text, str) else text)
         names.append(f"'build=38 {number}' 'my/a=b {number}.vcf'")
     script = (
         f"source '{SCRIPTS}/sample_step.sh'; source '{SCRIPTS}/merge_sites.sh'; mkdir -p s; {first}\n"
-        f'problem=$(merge_sites fai out.vcf.gz s {" ".join(names)}); echo "$problem"'
+        f'problem=$(merge_sites genome.fa out.vcf.gz s {" ".join(names)}); echo "$problem"'
     )
     return subprocess.run(["bash", "-c", script], cwd=folder, capture_output=True, text=True)
 
@@ -78,6 +79,11 @@ def test_contigs_that_the_genome_lacks_are_left_out_and_counted(tmp_path):
             "has 501 bases of contig a, the genome 500",
         ),
         (HEAD, "has no variants; bring the file again"),
+        (
+            HEAD + site("a", 3) + site("a", 7, "C", "T"),
+            "has other bases than the genome at 1 of 2 variants (a:7 is C there and A in the genome); take the file "
+            "of the genome's assembly",
+        ),
         ("a\t1\tA\tG\n", "is no VCF file"),
         (HEAD + "a 1 . A G\n", "has 1 columns in row 3"),
         (HEAD + site("a", "x"), "has x for a position in row 3"),
@@ -89,7 +95,12 @@ def test_a_file_that_does_not_fit_is_named_with_what_to_do(tmp_path, text, probl
     assert found.startswith(f"my/a=b 1.vcf {problem}")
 
 
-@pytest.mark.parametrize("tool", ["sort", "cut", "bgzip", "tabix", "gzip", "awk"])
+def test_a_base_in_ten_may_differ_from_the_genome_s_and_an_ambiguous_base_differs_from_none(tmp_path):
+    text = HEAD + site("a", 1, "C") + "".join(site("a", place, "a") for place in range(2, 11)) + site("b", 9, "N")
+    assert merge(tmp_path, text)[0] == ""
+
+
+@pytest.mark.parametrize("tool", ["sort", "cut", "bgzip", "tabix", "gzip", "awk", "samtools"])
 def test_a_tool_that_is_killed_or_finds_a_full_disk_fails_the_job_and_blames_no_file(tmp_path, tool):
     texts = (gzip.compress((HEAD + site("a", 1)).encode()), HEAD + site("b", 2))
     done = run(tmp_path, texts, f"{tool}() {{ cat >/dev/null; return 137; }}")

@@ -16,7 +16,8 @@ rule merge_known_sites:
     """Hold the known variants against the genome, and make one table of them."""
     input:
         sites=known_sites,
-        contigs="<results>/reference/{organism}/{assembly}.{release}/fasta/genome.fa.fai",
+        fasta="<results>/reference/{organism}/{assembly}.{release}/fasta/genome.fa",
+        fai="<results>/reference/{organism}/{assembly}.{release}/fasta/genome.fa.fai",
     output:
         directory("<results>/reference/{organism}/{assembly}.{release}/known_sites"),
     log:
@@ -42,7 +43,7 @@ rule merge_known_sites:
         for place in "${{!files[@]}}"; do
             pairs+=("${{files[place]}}" "${{names[place]}}")
         done
-        problem=$(merge_sites {input.contigs:q} {output:q}/known_sites.vcf.gz "$scratch" "${{pairs[@]}}")
+        problem=$(merge_sites {input.fasta:q} {output:q}/known_sites.vcf.gz "$scratch" "${{pairs[@]}}")
         [ -z "$problem" ] || fail_sample "merge_known_sites: $problem" {output:q}
         """
 

@@ -1,13 +1,16 @@
 # shellcheck shell=bash
 # Sourced by the rule that makes one table of an organism's known variants; sample_step.sh has `unpacked`.
 
-# merge_sites FAI OUTPUT SCRATCH [FILE NAME]...: the sites of all VCF files on the contigs of FAI, in its order, once each,
-# as a bgzip VCF with its index. Prints what is wrong with a file, by the name that the user gave it, and stops there.
+# merge_sites FASTA OUTPUT SCRATCH [FILE NAME]...: the sites of all VCF files on the contigs of FASTA, which has an index,
+# in its order, once each, as a bgzip VCF with its index. Prints what is wrong with a file, by the name that the user gave
+# it, and stops there.
 merge_sites() {
-    local fai=$1 output=$2 scratch=$3 problem
+    local fasta=$1 fai=$1.fai output=$2 scratch=$3 problem
     shift 3
     while [ $# -gt 0 ]; do
+        : >"$scratch/sites.bases"
         problem=$(sites_of "$fai" "$scratch/sites" "$1" "$2")
+        [ -n "$problem" ] || problem=$(other_bases "$fasta" "$scratch/sites.bases" "$2")
         [ -z "$problem" ] || { echo "$problem" && return; }
         shift 2
     done
@@ -22,7 +25,8 @@ merge_sites() {
 }
 
 # sites_of FAI SITES FILE NAME: adds the sites of one VCF file to SITES, each after the rank of its contig. Only what tells
-# where a variant lies is kept, so that other columns may be as they like; contigs that the genome lacks are left out.
+# where a variant lies is kept, so that other columns may be as they like; contigs that the genome lacks are left out. The
+# first thousand of one base, and each thousandth after them, go to SITES.bases.
 sites_of() {
     local fai=$1 sites=$2 file=$3 name=$4 code=0
     unpacked "$file" >"$sites.vcf" 2>/dev/null || code=$?
@@ -52,6 +56,7 @@ sites_of() {
         $2 + length($4) - 1 > size[$1] { wrong("has a variant at " $1 ":" $2 ", and the contig ends at " size[$1]) }
         {
             kept++
+            if ($4 ~ /^[ACGTacgt]$/ && $1 !~ /:/ && (kept <= 1000 || kept % 1000 == 0)) print $1 ":" $2 "-" $2, $4 >> sites ".bases"
             print rank[$1], $1, $2, ".", $4, $5, ".", ".", match($8, /(^|;)END=[0-9]+/) ? end($8) : "." >> sites
         }
         function end(info) { info = substr(info, RSTART, RLENGTH); sub(/^;/, "", info); return info }
@@ -63,4 +68,27 @@ sites_of() {
             else print kept " sites of " name ", " left_out + 0 " left out on contigs that the genome lacks" > "/dev/stderr"
         }' OFS='\t' "$fai" "$sites.vcf"
     rm -f "$sites.vcf"
+}
+
+# other_bases FASTA BASES NAME: says whether more than a tenth of the places of BASES (contig:first-last, base) have another
+# base in the genome, as they have where positions are those of another assembly whose contigs have the same names.
+other_bases() {
+    local fasta=$1 bases=$2 name=$3
+    [ -s "$bases" ] || return 0
+    cut -f 1 "$bases" >"$bases.places"
+    samtools faidx --region-file "$bases.places" "$fasta" >"$bases.fa"
+    awk -v name="$name" '
+        FNR == NR { theirs[$1] = toupper($2); next }
+        /^>/ { place = substr($1, 2); next }
+        {
+            seen++
+            ours = toupper($1)
+            if (ours ~ /[ACGT]/ && ours != theirs[place] && !other++)
+                first = place " is " theirs[place] " there and " ours " in the genome"
+        }
+        END {
+            sub(/-[0-9]+ is /, " is ", first)
+            if (other * 10 > seen)
+                print name " has other bases than the genome at " other " of " seen " variants (" first "); take the file of the genome'\''s assembly"
+        }' "$bases" "$bases.fa"
 }
