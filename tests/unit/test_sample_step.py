@@ -169,6 +169,24 @@ def test_the_adapter_of_single_ends_is_found_and_cut_as_fastp_does_with_a_file(t
     assert sorted(path.name for path in tmp_path.glob("start*")) == []
 
 
+POLY_G = "".join(f"@NAME:{n}\n{'ACGGTCATTC' * 7}{'G' * 30}\n+\n{'I' * 100}\n" for n in range(99))
+
+
+@pytest.mark.parametrize("name", ["NS500123", "NB501234", "NDX55012", "A00123", "A01234", "M00123", "K00123", "SRR1.1"])
+def test_tails_of_g_are_cut_from_a_stream_where_fastp_cuts_them_from_a_file(tmp_path, name):
+    (tmp_path / "reads.fq").write_text(POLY_G.replace("NAME", name))
+    tail = "--json /dev/null --html /dev/null --thread 1"
+    option = "$(two_colours NAME:0 && echo --trim_poly_g)".replace("NAME", name)
+    bash(f"set +e; stream_reads reads.fq -- | fastp --stdin {option} --out1 ours.fq {tail}", tmp_path)
+    bash(f"fastp --in1 reads.fq --out1 theirs.fq {tail}", tmp_path)
+    assert (tmp_path / "ours.fq").read_text() == (tmp_path / "theirs.fq").read_text() != ""
+
+
+@pytest.mark.parametrize("name", ["VH00123", "LH00123", "MN00123", "FS10000123"])
+def test_instruments_that_see_g_in_the_dark_are_known_where_this_fastp_does_not_know_them(tmp_path, name):
+    assert bash(f"two_colours {name}:1:H:1:1:1:1", tmp_path).returncode == 0
+
+
 @pytest.mark.parametrize("text", [fastq("r", 1), fastq("r", 500), fastq("r", 11_000)])
 def test_where_there_is_no_adapter_none_is_found(tmp_path, text):
     (tmp_path / "reads.fq").write_text(text)

@@ -95,7 +95,7 @@ rule trim_lane:
     threads: 2
     resources:
         mem_mb=lambda wildcards, attempt: attempt * 2000,
-        disk_mb=lambda wildcards, input: 500 + 2 * int(megabytes(input)),
+        disk_mb=lambda wildcards, input, attempt: attempt * (500 + 3 * int(megabytes(input))),
     params:
         max_n=config["trim"]["max_n"],
     shell:
@@ -112,6 +112,8 @@ rule trim_lane:
         if [ "${{#fq2[@]}}" -gt 0 ]; then
             options+=(--in2 "$(as_fastp_wants "${{fq2[0]}}" "$scratch/R2")" --out2 {output.trimmed:q}/R2.fastq.gz)
         fi
+        first=$(text first_read {input.reads:q}/reads.json)
+        if two_colours "$first"; then options+=(--trim_poly_g); fi
         fastp \
             "${{options[@]}}" \
             ${{adapters:+--adapter_fasta "${{adapters[0]}}"}} \

@@ -50,7 +50,7 @@ rule trim_reads:
     threads: 2
     resources:
         mem_mb=lambda wildcards, attempt: attempt * 2000,
-        disk_mb=lambda wildcards, input: 500 + 2 * int(megabytes(input)),
+        disk_mb=lambda wildcards, input, attempt: attempt * (500 + 3 * int(megabytes(input))),
     params:
         max_n=config["trim"]["max_n"],
     shell:
@@ -68,6 +68,8 @@ rule trim_reads:
             adapter=$(find_adapter {input.fq1[0]:q} {output.trimmed:q}/start)
             options+=(${{adapter:+--adapter_sequence "$adapter"}})
         fi
+        first=$(text first_read {input.reads:q}/reads.json)
+        if two_colours "$first"; then options+=(--trim_poly_g); fi
         stream_reads {input.fq1:q} -- {input.fq2:q} | fastp \
             --stdin \
             "${{options[@]}}" \

@@ -135,6 +135,12 @@ find_adapter() {
     rm -f "$2.fastq" "$2.json"
 }
 
+# two_colours READ: true where the instrument in a read's name sees G where it sees nothing: NextSeq, NovaSeq, MiniSeq, iSeq.
+# fastp cuts such tails of G by itself only in files, and of the instruments of its day (0.23: NS, NB, NDX, A0).
+two_colours() {
+    [[ $1 =~ ^(NS|NB|NDX|A0|(VH|LH|MN|FS)[0-9]) ]]
+}
+
 # text NAME JSON: the first text of this name, without escapes
 text() {
     sed -n "/\"$1\":/{s/.*\"$1\": *\"\([^\"\\\\]*\).*/\1/p;q;}" "$2"
