@@ -137,6 +137,25 @@ def test_of_an_id_twice_in_one_gene_the_first_transcript_row_says_which_exons_be
     assert report.removed == {"transcript id used twice": 3}
 
 
+def test_of_an_id_twice_in_one_gene_none_stays_where_the_two_overlap():
+    first = [row("transcript", 100, 1000), row("exon", 100, 200), row("exon", 900, 1000)]
+    second = [row("transcript", 400, 500), row("exon", 400, 500)]
+    kept, report = cleaned([*first, *second, row(attributes=named("h", "u"))])
+    assert kept == [row(attributes=named("h", "u"))]
+    assert report.removed == {"transcript id used twice": 5}
+
+
+def test_a_transcript_whose_rows_are_there_twice_stays():
+    rows = [row("transcript", 1, 300), row("exon", 1, 100), row("exon", 200, 300)]
+    assert cleaned(rows * 2)[0] == rows * 2
+
+
+def test_a_transcript_of_which_one_exon_says_pseudogene_goes_whole():
+    kept, report = cleaned([row(), row(start=200, end=300, attributes=named("g", "t") + ' tag "pseudogene";')])
+    assert kept == []
+    assert report.removed == {"pseudogene": 1, "transcript with an unusable exon": 1}
+
+
 def test_exons_outside_the_only_transcript_row_stay_as_rsem_does_not_read_that_row():
     rows = [row("transcript", 1, 100), row("exon", 1, 150)]
     assert cleaned(rows)[0] == rows

@@ -117,10 +117,14 @@ def test_draws_a_real_workflow(tmp_path: Path):
 
     (tmp_path / "config").mkdir()
     (tmp_path / "config/config.yaml").write_text("pathvars: {results: elsewhere}\n")
+    (tmp_path / "config/samples.tsv").write_text("sample\tanalyses\none\tquant,align\n")
     text = (tmp_path / "Snakefile").read_text().replace("results/", "elsewhere/")
+    text += 'rule align:\n    input: "trim/{s}"\n    output: "elsewhere/align/{s}/record.json"\n'
     (tmp_path / "Snakefile").write_text(text)
     run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
+    jobs = (tmp_path / "dag/sample.one.svg").read_text()
+    assert ">count<" in jobs and ">align<" in jobs
 
     command[3] = "three"
     (tmp_path / "Snakefile").write_text("rule all:\n    input: 'missing'\n")

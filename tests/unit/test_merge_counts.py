@@ -1,4 +1,3 @@
-import json
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +22,6 @@ def run(tmp_path):
     for name, quant in zip("abc", quants, strict=True):
         folder = tmp_path / "quant" / name
         folder.mkdir(parents=True)
-        (folder / "record.json").write_text(json.dumps({"sample": name, "success": name != "b"}))
         if name == "b":
             (folder / "quant.sf").write_text("# no result: check_reads: broken\n")
         else:
@@ -33,8 +31,7 @@ def run(tmp_path):
 
 def merge(folder: Path, samples: str) -> dict[str, pd.DataFrame]:
     outputs = {column: folder / f"{column}.tsv" for column in COLUMNS}
-    records, quants = ([folder / "quant" / name / file for name in samples] for file in ("record.json", "quant.sf"))
-    main(records, quants, folder / "tx2gene.tsv", outputs)
+    main([folder / "quant" / name / "quant.sf" for name in samples], folder / "tx2gene.tsv", outputs)
     return {
         column: pd.read_csv(path, sep="\t", index_col=0, float_precision="round_trip")
         for column, path in outputs.items()

@@ -196,7 +196,8 @@ def test_shows_a_dash_where_a_key_is_missing(record):
 @pytest.mark.parametrize("key", SAMPLE)
 @pytest.mark.parametrize("value", [None, "text", 3, [], {"a": {"b": 1}}, float("nan")])
 def test_survives_any_value_of_any_key(key, value):
-    render([SAMPLE | {key: value}, SAMPLE], [ANNOTATION | {"removed": value}], [INDEX | {"size": value}])
+    page = Page(render([SAMPLE | {key: value}, SAMPLE], [ANNOTATION | {"removed": value}], [INDEX | {"size": value}]))
+    assert not page.wrong and SAMPLE["sample"] in page.text
 
 
 def test_has_headings_captions_and_scopes():

@@ -21,6 +21,11 @@ CUT = gzip.compress(b">I\n" + bytes(random.Random(1).choices(b"ACGT", k=4000)))[
             "my.fa.gz: it is a web page (HTML), not FASTA; look for the file's own address",
         ),
         (b"@r\nACGT\n", row(), "my.fa.gz: it starts with '@r\\nACGT', not with '>' and a name as FASTA does; give"),
+        (
+            b"\xef\xbb\xbf>I\nAC\n",
+            row(),
+            "my.fa.gz: it starts with a byte order mark, which RSEM does not know; take it off",
+        ),
         (b">p1\nMKVLEEF\n", row(), "my.fa.gz: it holds the letters E, F, L, which are amino acids: these are proteins"),
         (b">I\nAC\n>II\nAC\n>I\nAC\n", row(), "my.fa.gz: the contig I is in it twice; give each contig once, under a"),
         (CUT, row(), "my.fa.gz ends in the middle of its gzip stream: it was cut; bring the file again and run `snake"),

@@ -52,7 +52,7 @@ rule index_bwa:
         image("bwa")
     resources:
         mem_mb=lambda wildcards, input, attempt: attempt * (500 + 3 * int(megabytes(input))),
-        disk_mb=lambda wildcards, input: 500 + 4 * int(megabytes(input)),
+        disk_mb=lambda wildcards, input, attempt: attempt * (500 + 4 * int(megabytes(input))),
     params:
         version=VERSIONS["bwa"],
     shell:
@@ -149,7 +149,7 @@ rule align_lane:
     resources:
         # bwa: the index (twice the genome) and what it reads ahead; samtools: its share to sort.
         mem_mb=lambda wildcards, input, attempt: attempt * in_steps(3000 + 3 * megabytes(input)),
-        disk_mb=lambda wildcards, input: 500 + 4 * int(megabytes(input)),
+        disk_mb=lambda wildcards, input, attempt: attempt * (500 + 4 * int(megabytes(input))),
     params:
         read_group=read_group,
         platform_unit=lambda wildcards: lane_of(wildcards).platform_unit,
@@ -203,7 +203,7 @@ rule take_alignments:
     threads: 2
     resources:
         mem_mb=lambda wildcards, attempt: attempt * 3000,
-        disk_mb=lambda wildcards, input: 500 + 4 * int(megabytes(input)),
+        disk_mb=lambda wildcards, input, attempt: attempt * (500 + 4 * int(megabytes(input))),
     params:
         sizes=sizes_of_lane,
         named=lambda wildcards: lane_of(wildcards).bam,
@@ -262,7 +262,7 @@ rule mark_duplicates:
     resources:
         # Picard writes to the disk what does not fit.
         mem_mb=lambda wildcards, input, attempt: attempt * (1500 + int(megabytes(input) / 50)),
-        disk_mb=lambda wildcards, input: 500 + 3 * int(megabytes(input)),
+        disk_mb=lambda wildcards, input, attempt: attempt * (500 + 3 * int(megabytes(input))),
     params:
         optical_distance=config["align"]["optical_distance"],
     shell:

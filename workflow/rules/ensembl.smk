@@ -38,7 +38,8 @@ rule fetch_genome:
     container:
         image("python")
     resources:
-        mem_mb=500,
+        mem_mb=lambda wildcards, attempt: attempt * 500,
+        disk_mb=scratch_for("genome"),
     params:
         kind="genome",
         locked=source_of("genome"),
@@ -54,6 +55,9 @@ use rule fetch_genome as fetch_annotation with:
     log:
         "<logs>/fetch_annotation/{organism}.{assembly}.{release}.txt",
     cache: SHARED  # a rule made of another does not take this over
+    resources:
+        mem_mb=lambda wildcards, attempt: attempt * 500,
+        disk_mb=scratch_for("annotation"),
     params:
         kind="annotation",
         locked=source_of("annotation"),

@@ -23,7 +23,7 @@ rule build_transcripts:
         image("rsem")
     resources:
         mem_mb=lambda wildcards, input, attempt: attempt * (500 + 5 * int(megabytes(input))),
-        disk_mb=lambda wildcards, input: 500 + 20 * int(megabytes(input)),
+        disk_mb=lambda wildcards, input, attempt: attempt * (500 + 20 * int(megabytes(input))),
     params:
         version=VERSIONS["rsem"],
     shell:
@@ -84,12 +84,10 @@ rule salmon_index:
     threads: 2
     resources:
         mem_mb=lambda wildcards, input, attempt: attempt * (1000 + 60 * int(megabytes(input))),
-        disk_mb=lambda wildcards, input: 500 + 100 * int(megabytes(input)),
+        disk_mb=lambda wildcards, input, attempt: attempt * (500 + 100 * int(megabytes(input))),
     params:
         version="{version}",
         k="{k}",
-        # Salmon lays out each index anew, and files of two can come together where two runs that share them store theirs.
-        checksums="md5sum" if SHARED else ":",
     shell:
         r"""
         exec &>{log:q}
@@ -111,7 +109,9 @@ rule salmon_index:
             --index "$scratch/index"
         )
         "${{command[@]}}"
-        checksums=$({params.checksums} "$scratch/index"/*)
+        # Salmon lays out each index anew, and files of two can come together where two runs that share them store theirs.
+        checksums=
+        if [ -n "${{SNAKEMAKE_OUTPUT_CACHE:-}}" ]; then checksums=$(md5sum "$scratch/index"/*); fi
         sed "s|$scratch/||g" <<<"${{command[*]}}"$'\n'"$checksums" >"$scratch/index/command.txt"
         for file in {output:q}; do
             mv "$scratch/index/${{file##*.k{params.k}.}}" "$file"
@@ -136,7 +136,7 @@ rule pack_index:
         image("dnaio")
     threads: 2
     resources:
-        mem_mb=500,
+        mem_mb=lambda wildcards, attempt: attempt * 500,
     params:
         genome=lambda wildcards: dict(GENOMES[wildcards.organism]),
     script:

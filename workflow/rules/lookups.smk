@@ -61,6 +61,13 @@ def source_of(kind):
     return lambda wildcards: {name: value for name, value in sources_of(wildcards).items() if name.startswith(kind)}
 
 
+def scratch_for(kind):
+    """Make the function that finds how much scratch (MB) the genome or the annotation of the lock takes, also unpacked."""
+    return lambda wildcards, attempt: attempt * (
+        500 + 3 * int(GENOMES[wildcards.organism][f"{kind}_size"] or 0) // 2**20
+    )
+
+
 def own_file(kind):
     """Make the function that finds the user's own genome or annotation, where the lock names it in place of Ensembl's."""
 

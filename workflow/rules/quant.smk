@@ -106,7 +106,7 @@ rule quantify:
     threads: 2
     resources:
         mem_mb=lambda wildcards, input, attempt: attempt * in_steps(1000 + 8 * megabytes(input)),
-        disk_mb=lambda wildcards, input: 500 + 4 * int(megabytes(input)),
+        disk_mb=lambda wildcards, input, attempt: attempt * (500 + 4 * int(megabytes(input))),
     params:
         # What a sample does not depend on is not here, or its change would have the sample quantified again.
         long_reads_over=long_reads_over,
@@ -211,7 +211,6 @@ rule record_sample:
 rule merge_counts:
     """One matrix an organism, of the samples that came through."""
     input:
-        records=lambda wildcards: expand("<results>/quant/{sample}/record.json", sample=SAMPLES_OF[wildcards.organism]),
         quants=lambda wildcards: expand("<results>/quant/{sample}/quant.sf", sample=SAMPLES_OF[wildcards.organism]),
         tx2gene=lambda wildcards: files_of(wildcards.organism, "tx2gene.tsv"),
     output:

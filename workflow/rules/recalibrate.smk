@@ -28,7 +28,7 @@ rule merge_known_sites:
         image("bwa")
     resources:
         mem_mb=lambda wildcards, attempt: attempt * 1500,
-        disk_mb=lambda wildcards, input: 500 + 20 * int(megabytes(input)),
+        disk_mb=lambda wildcards, input, attempt: attempt * (500 + 20 * int(megabytes(input))),
     params:
         named=lambda wildcards: FOUND.known_sites[wildcards.organism],
     shell:
@@ -132,7 +132,7 @@ rule recalibrate:
     threads: 2
     resources:
         mem_mb=lambda wildcards, attempt: attempt * 2000,
-        disk_mb=lambda wildcards, input: 500 + 2 * int(megabytes(input)),
+        disk_mb=lambda wildcards, input, attempt: attempt * (500 + 2 * int(megabytes(input))),
     params:
         engine=config["align"]["recalibration"],
         quantized=config["align"]["static_quantized_quals"],
@@ -183,7 +183,7 @@ rule keep_qualities:
         image("samtools")
     threads: 2
     resources:
-        mem_mb=500,
+        mem_mb=lambda wildcards, attempt: attempt * 500,
     shell:
         r"""
         exec &>{log:q}
@@ -209,7 +209,7 @@ rule index_alignments:
         image("samtools")
     threads: 2
     resources:
-        mem_mb=500,
+        mem_mb=lambda wildcards, attempt: attempt * 500,
     shell:
         r"""
         exec &>{log:q}
@@ -237,7 +237,7 @@ rule write_cram:
         image("samtools")
     threads: 2
     resources:
-        mem_mb=1000,
+        mem_mb=lambda wildcards, attempt: attempt * 1000,
     shell:
         r"""
         exec &>{log:q}

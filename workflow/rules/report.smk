@@ -56,7 +56,7 @@ rule summarise_for_multiqc:
     container:
         image("python")
     resources:
-        mem_mb=500,
+        mem_mb=lambda wildcards, attempt: attempt * 500,
     script:
         "../scripts/summarise_for_multiqc.py"
 
@@ -109,7 +109,7 @@ rule write_report:
     container:
         image("multiqc")
     resources:
-        mem_mb=1000,
+        mem_mb=lambda wildcards, attempt: attempt * 1000,
     params:
         run=RUN,
         wanted=WANTED,

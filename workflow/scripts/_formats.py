@@ -1,5 +1,6 @@
 """What a file really is, by its first bytes: a genome has to be FASTA of bases, an annotation GTF."""
 
+import codecs
 import re
 import zlib
 from pathlib import Path
@@ -45,7 +46,9 @@ def complaint(name: str, start: bytes, kind: str) -> str | None:
         return page_complaint(kind)
     if not start.strip():
         return "nothing is in it; give the whole file"
-    text = start.decode("utf-8", errors="replace").removeprefix("\ufeff")
+    if start.startswith(codecs.BOM_UTF8):
+        return r"it starts with a byte order mark, which RSEM does not know; take it off: sed '1s/^\xef\xbb\xbf//'"
+    text = start.decode("utf-8", errors="replace")
     return genome_complaint(text) if kind == "genome" else annotation_complaint(text)
 
 

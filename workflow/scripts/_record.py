@@ -5,11 +5,18 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
+NO_RESULT = "# no result: "
 
-def why_failed(step: Path) -> str | None:
-    """The step at which a sample failed and why, as `failed.txt` in a step's directory has it; None without one."""
-    failed = step / "failed.txt"
-    return failed.read_text().strip() if failed.exists() else None
+
+def why_failed(output: Path) -> str | None:
+    """The step at which a sample failed and why, as a step's directory or file has it (fail_sample in sample_step.sh);
+    None where it holds a result."""
+    if output.is_dir():
+        failed = output / "failed.txt"
+        return failed.read_text().strip() if failed.exists() else None
+    with output.open() as rows:
+        first = rows.readline()
+    return first.removeprefix(NO_RESULT).strip() if first.startswith(NO_RESULT) else None
 
 
 def took(benchmark: Path) -> tuple[float, float | None]:

@@ -8,7 +8,7 @@ import json
 import re
 import zlib
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
@@ -64,14 +64,17 @@ def survey(rows: Iterable[str], lengths: dict[str, int]) -> Survey:
         if row.startswith("#") or not row.strip():
             continue
         columns = split_row(row, number)
-        if columns[2] not in ("exon", "transcript") or "pseudogene" in row:
+        if columns[2] not in ("exon", "transcript"):
             continue
         gene, transcript = ids_of(mend_attributes(columns[8]))
         if transcript is None:
             continue
         contig, strand = columns[0], columns[6]
         place = (contig, strand, gene)
-        if columns[2] == "transcript":
+        if "pseudogene" in row:
+            if columns[2] == "exon":
+                found.unusable.setdefault((transcript, contig), "pseudogene")
+        elif columns[2] == "transcript":
             found.spans.setdefault((transcript, place), []).append((int(columns[3]), int(columns[4])))
         elif reason := unusable(columns, gene, lengths):
             found.unusable.setdefault((transcript, contig), reason)
@@ -169,10 +172,18 @@ def reason_to_drop(
         return "transcript id used twice"
     if reason := found.unusable.get((transcript, columns[0])):
         return reason if reason == BOTH_STRANDS else "transcript with an unusable exon"
-    spans = found.spans.get((transcript, place), ())
-    if len(spans) > 1 and not spans[0][0] <= int(columns[3]) <= int(columns[4]) <= spans[0][1]:
+    if belongs_to_another(int(columns[3]), int(columns[4]), found.spans.get((transcript, place), ())):
         return "transcript id used twice"
     return None
+
+
+def belongs_to_another(start: int, end: int, spans: Sequence[tuple[int, int]]) -> bool:
+    """Say of a row whether it is not surely of the first of the transcripts that have its id: they lie at `spans`."""
+    if len(set(spans)) < 2:
+        return False
+    first, last = spans[0]
+    mixed = any(other != spans[0] and other[0] <= last and other[1] >= first for other in spans)
+    return mixed or not first <= start <= end <= last
 
 
 def read_lengths(rows: Iterable[str]) -> dict[str, int]:

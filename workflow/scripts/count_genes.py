@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from _log import log_to
+from _record import NO_RESULT, why_failed
 
 
 def count_sample(quant: Path, tx2gene: Path, output: Path) -> None:
@@ -15,10 +16,8 @@ def count_sample(quant: Path, tx2gene: Path, output: Path) -> None:
 
 
 def main(quant: Path, tx2gene: Path, output: Path) -> None:
-    with quant.open() as rows:
-        first = rows.readline()
-    if first.startswith("#"):
-        output.write_text(first)
+    if reason := why_failed(quant):
+        output.write_text(f"{NO_RESULT}{reason}\n")
     else:
         count_sample(quant, tx2gene, output)
 

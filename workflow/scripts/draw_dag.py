@@ -8,6 +8,7 @@ Snakemake says what depends on what (--rulegraph, --dag); Graphviz (dot, tred) l
 """
 
 import argparse
+import csv
 import re
 import subprocess
 import sys
@@ -195,10 +196,15 @@ def ask_snakemake(options: Iterable[str]) -> Graph:
     return parse_dot(run.stdout)
 
 
-def results_folder(config: Path) -> str:
-    """Read where the results are: the path variable, or Snakemake's default of it."""
-    content = yaml.safe_load(config.read_text(encoding="utf-8")) if config.exists() else None
-    return ((content or {}).get("pathvars") or {}).get("results", "results")
+def records_of(sample: str, folder: Path) -> list[str]:
+    """The last file of each analysis of a sample, by the configuration and the table of samples in a folder."""
+    file = folder / "config" / "config.yaml"
+    config = (yaml.safe_load(file.read_text(encoding="utf-8")) if file.exists() else None) or {}
+    results = (config.get("pathvars") or {}).get("results", "results")
+    table = folder / (config.get("samples") or "config/samples.tsv")
+    lanes = table.read_text(encoding="utf-8-sig").splitlines() if table.exists() else []
+    analyses = {lane["sample"]: lane.get("analyses") for lane in csv.DictReader(lanes, delimiter="\t")}
+    return [f"{results}/{name}/{sample}/record.json" for name in (analyses.get(sample) or "quant").split(",")]
 
 
 def draw(output: Path, graphs: Mapping[str, tuple[str, Graph]], rules: Mapping[str, Rule]) -> None:
@@ -222,13 +228,12 @@ def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("output", type=Path, help="the directory to write to")
     parser.add_argument("sample", nargs="?", help="draw the jobs of this sample too")
-    parser.add_argument("--target", help="the last file of a sample, with {sample} for its name")
     given = parser.parse_args(ours)
-    target = given.target or f"{results_folder(Path('config/config.yaml'))}/quant/{{sample}}/record.json"
+    folder = Path(options[options.index("--directory") + 1] if "--directory" in options else "")
 
     graphs = {"rules": ("The rules", ask_snakemake([*options, "--rulegraph"]))}
     if given.sample:
-        jobs = ask_snakemake([*options, "--dag", "--", target.format(sample=given.sample)])
+        jobs = ask_snakemake([*options, "--dag", "--", *records_of(given.sample, folder)])
         graphs[f"sample.{given.sample}"] = (f"The jobs of sample {given.sample}", jobs)
     draw(given.output, graphs, read_rules(WORKFLOW))
     print(f"Open {given.output / 'index.html'}")

@@ -6,7 +6,7 @@ import tarfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from _log import log_to
+from _log import InputError, log_to
 from isal import igzip, igzip_threaded
 
 LEVEL = 1  # of 0 to 3
@@ -63,10 +63,10 @@ def count_indexed(lengths: Path) -> int:
 
 
 def read_version(info: str, expected: str) -> str:
-    """The version of Salmon that versionInfo.json tells; raise ValueError where the index is named after another."""
+    """The version of Salmon that versionInfo.json tells; raise InputError where the index is named after another."""
     found = json.loads(info)["salmonVersion"]
     if found != expected:
-        raise ValueError(f"Salmon {found} made this index, and not {expected}; install that version")
+        raise InputError(f"Salmon {found} made this index, and not {expected}; install that version")
     return found
 
 

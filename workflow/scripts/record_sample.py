@@ -8,6 +8,7 @@ from _log import log_to
 from _record import common_record, why_failed
 
 UNSTRANDED = 0.3  # at least this share of the fragments lies the other way, as Salmon has it
+ENOUGH = 20  # fragments
 INDEX_K = re.compile(r"\.k(\d+)\.tar\.gz$")
 
 
@@ -15,14 +16,16 @@ def library_type(claimed: str, salmon: Path) -> dict:
     """Hold the library type that was found against the one that the manifest claims (A: claims none).
 
     It is found from all mapped fragments, in Salmon's letters: Salmon itself does not decide before it has seen tens of
-    thousands of them, and takes a sample with fewer for unstranded.
+    thousands of them, and takes a sample with fewer for unstranded. Of too few, nothing can be said.
     """
     told = json.loads((salmon / "lib_format_counts.json").read_text())
     # I, M, O: how mates lie to each other; single ends have no such letter.
     ways = "IMO" if told["expected_format"][0] in "IMO" else ("",)
     fragments = {way: (told[f"{way}SF"], told[f"{way}SR"]) for way in ways}
     way, (forward, reverse) = max(fragments.items(), key=lambda of_way: sum(of_way[1]))
-    share = forward / max(forward + reverse, 1)
+    if forward + reverse < ENOUGH:
+        return {"claimed": claimed, "found": None, "agrees": None}
+    share = forward / (forward + reverse)
     found = way + ("SF" if share > 1 - UNSTRANDED else "SR" if share < UNSTRANDED else "U")
     return {"claimed": claimed, "found": found, "agrees": None if claimed == "A" else claimed == found}
 
