@@ -153,6 +153,17 @@ def test_reads_on_a_server_that_cannot_be_reached_are_told_once_with_row_and_col
     )
 
 
+def test_reads_that_a_server_does_not_have_are_told_with_row_and_column(tmp_path):
+    write_tables(tmp_path, ORGANISMS, {"a": "homo_sapiens", "b": "homo_sapiens", "c": "homo_sapiens"})
+    table = tmp_path / "config" / "samples.tsv"
+    with serve() as site:
+        site.pages["/b.fq"] = b"x"
+        table.write_text(re.sub(r"reads/([bc])", rf"{site.address}/\1", table.read_text()))
+        (message,) = stopped(tmp_path)
+        where = "config/samples.tsv, row 4, column fq1"
+        assert message == f"{where}: {site.address}/c.fq: the server has no such file; correct the address"
+
+
 def test_a_server_that_answers_anything_is_reached():
     with serve() as site:
         site.pages["/here"] = b"x"

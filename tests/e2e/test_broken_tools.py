@@ -1,5 +1,6 @@
 """A tool that breaks fails its job, at whatever place of the rule's commands it stands."""
 
+import gzip
 import os
 import subprocess
 from pathlib import Path
@@ -61,6 +62,25 @@ def folder(tmp_path_factory) -> Path:
             done = snakemake(folder, *words)
             assert done.returncode == 0, done.stdout + done.stderr
     return folder
+
+
+@pytest.mark.parametrize(
+    ("rule", "trimmed"),
+    [("quantify", "quant/fungus_paired/trimmed"), ("align_lane", "align/fungus_dna/lanes/A1/trimmed")],
+)
+def test_trimmed_reads_that_lost_their_end_fail_the_job_as_salmon_and_bwa_take_them_for_all(folder, rule, trimmed):
+    whole = {path: path.read_bytes() for path in (folder / "results" / trimmed).glob("*.fastq.gz")}
+    file = f"results/{CALLS[rule][0]}"
+    for path, content in whole.items():
+        lines = gzip.decompress(content).splitlines(keepends=True)
+        path.write_bytes(gzip.compress(b"".join(lines[: len(lines) // 8 * 4])))
+    done = snakemake(folder, file, "--force", "--allowed-rules", rule)
+    assert done.returncode == 1 and "not all could be read" in done.stderr, done.stderr
+    assert not (folder / file).exists()
+    for path, content in whole.items():
+        path.write_bytes(content)
+    done = snakemake(folder, file, "--allowed-rules", rule)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize(("rule", "tool"), [(rule, tool) for rule, (_, tools) in CALLS.items() for tool in tools])

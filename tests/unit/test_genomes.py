@@ -129,6 +129,22 @@ def test_a_lock_of_other_own_files_is_too_old(tmp_path):
     assert problem == f"organisms.tsv, row 2, column genome: the lock has old.fa; {again}"
 
 
+def test_an_own_file_that_is_gone_or_of_another_size_than_was_locked_is_a_mistake(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "g.fa").write_text(">I\nACGT\n")
+    own = locked("mine", division="", release="own", genome_url="g.fa", annotation_url="a.gtf", genome_size="8")
+    wanted = "mine\t\t\t\tg.fa\ta.gtf"
+    _, (gone,) = read(tmp_path, wanted, lock=[own], look_for_files=True)
+    assert gone == f"organisms.tsv, row 2, column annotation: there is no file a.gtf below {tmp_path}; correct the path"
+    (tmp_path / "a.gtf").touch()
+    assert read(tmp_path, wanted, lock=[own], look_for_files=True)[1] == []
+    (tmp_path / "g.fa").write_text(">I\nACGTA\n")
+    _, (changed,) = read(tmp_path, wanted, lock=[own], look_for_files=True)
+    assert changed.startswith(
+        "organisms.tsv, row 2, column genome: g.fa changed since it was locked: it has 9 bytes, in the lock 8; bring"
+    )
+
+
 def test_refuses_an_organism_that_is_asked_for_twice(tmp_path):
     lock = [locked(), locked("x", "*")]
     _, problems = read(tmp_path, YEAST, "Saccharomyces cerevisiae\tEnsemblFungi", "*\tEnsemblFungi", lock=lock)
@@ -189,6 +205,7 @@ WITH_SITES = "organism\tdivision\trelease\tassembly\tgenome\tannotation\tknown_s
 def test_known_sites_are_files_with_semicolons_between_and_local_ones_must_be_there(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("a.vcf").touch()
+    Path("g.fa").touch()
     own = locked("mine", division="", release="own", genome_url="g.fa", annotation_url="", annotation_checksum="")
     lock = [own, locked("x", "*")]
     row = "mine\t\t\t\tg.fa\t\ta.vcf; s3://b/c.vcf.gz;"

@@ -11,7 +11,8 @@ A sample that fails at a step has `failed.txt` in that step's directory, and in 
 rule prepare_fasta:
     """Unpack a genome and write down its contigs, as aligners and callers want it."""
     input:
-        "<results>/reference/{organism}/{assembly}.{release}/genome.fa.gz",
+        own_file("genome"),  # as in clean_annotation
+        genome="<results>/reference/{organism}/{assembly}.{release}/genome.fa.gz",
     output:
         multiext("<results>/reference/{organism}/{assembly}.{release}/fasta/genome", **FASTA),
     log:
@@ -28,7 +29,7 @@ rule prepare_fasta:
     shell:
         r"""
         exec &>{log:q}
-        gzip -cd {input:q} | tr -d '\r' >{output.fasta:q}
+        gzip -cd {input.genome:q} | tr -d '\r' >{output.fasta:q}
         samtools faidx {output.fasta:q}
         # Without the path of the file, which says nothing elsewhere.
         samtools dict --uri genome.fa --output {output.dict:q} {output.fasta:q}
@@ -135,6 +136,7 @@ rule align_lane:
         unpack(reference("bwa/genome", BWA_INDEX)),
         reads="<results>/align/{sample}/lanes/{lane}/reads",
         trimmed="<results>/align/{sample}/lanes/{lane}/trimmed" if TRIMMING else [],
+        fastp="<results>/align/{sample}/lanes/{lane}/fastp" if TRIMMING else [],
     output:
         temp(directory("<results>/align/{sample}/lanes/{lane}/aligned")),
     log:
@@ -183,6 +185,10 @@ rule align_lane:
                 -m 1500M \
                 -T "$scratch/sort" \
                 -o {output:q}/lane.bam
+        # bwa takes files that were cut for whole ones, as a disk leaves them that was full when fastp wrote them.
+        expected=$(number reads {input.reads:q}/reads.json)
+        for fastp in {input.fastp:q}; do expected=$(number passed_filter_reads "$fastp/fastp.json"); done
+        all_reads "$(awk '/^\[M::process\] read / {{ reads += $3 }} END {{ print reads + 0 }}' {log:q})" "$expected"
         optical_distance "$first_read" >{output:q}/optical_distance.txt
         """
 
@@ -239,6 +245,10 @@ rule take_alignments:
             -o {output:q}/lane.bam \
             {input.bam:q} ||
             alignment_failed $? take_alignments {log:q} {params.named:q} {output:q}
+        # bwa takes files that were cut for whole ones, as a disk leaves them that was full when fastp wrote them.
+        expected=$(number reads {input.reads:q}/reads.json)
+        for fastp in {input.fastp:q}; do expected=$(number passed_filter_reads "$fastp/fastp.json"); done
+        all_reads "$(awk '/^\[M::process\] read / {{ reads += $3 }} END {{ print reads + 0 }}' {log:q})" "$expected"
         optical_distance "$first_read" >{output:q}/optical_distance.txt
         """
 

@@ -21,7 +21,7 @@ from _formats import start_of
 from _genomes import Genomes, genome_name, read_genomes
 from _hla_settings import check_hla
 from _images import read_images, read_versions
-from _paths import is_local, no_file, tidy
+from _paths import file_problem, is_local, tidy
 from _samples import ON_A_GENOME, analyses_by_sample, read_samples
 from _tables import Named
 
@@ -102,8 +102,8 @@ HLA_REVIEWS, hla_problems = check_hla(
     SETTINGS["hla"], CONFIG_FILE, with_types, read_schema("hla_review"), look_for_files=LOOK_FOR_FILES
 )
 if LOOK_FOR_FILES and (adapters := SETTINGS["trim"]["adapters"]):
-    if not Path(adapters).is_file():
-        problems.append(f"{CONFIG_FILE}, key trim.adapters: {no_file(adapters)}")
+    if unread := file_problem(adapters):
+        problems.append(f"{CONFIG_FILE}, key trim.adapters: {unread}")
     elif start_of(Path(adapters))[:1] != b">":
         problems.append(f"{CONFIG_FILE}, key trim.adapters: {adapters} is no FASTA; name one of the adapters, plain")
 TABLE_PROBLEMS = genome_problems + sample_problems + hla_problems

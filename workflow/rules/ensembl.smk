@@ -66,6 +66,9 @@ use rule fetch_genome as fetch_annotation with:
 rule clean_annotation:
     """Leave out the rows that no transcript can be built from, and report what and why."""
     input:
+        # Where a fetch fails, what it was to bring is gone, and only a newer file further back has it fetched again.
+        own_file("genome"),
+        own_file("annotation"),
         genome="<results>/reference/{organism}/{assembly}.{release}/genome.fa.gz",
         gtf="<results>/reference/{organism}/{assembly}.{release}/annotation.original.gtf.gz",
     output:

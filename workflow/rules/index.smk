@@ -88,6 +88,7 @@ rule salmon_index:
     params:
         version="{version}",
         k="{k}",
+        longest_k=max(KMERS) if config["index"]["decoys"] else 0,
     shell:
         r"""
         exec &>{log:q}
@@ -97,7 +98,11 @@ rule salmon_index:
         sequences={input.transcripts:q} decoys=() genome=({input.genome:q})
         if [ "${{#genome[@]}}" -gt 0 ]; then
             gzip -cd {input.genome:q} | sed -n 's/^>\([^[:space:]]*\).*/\1/p' >"$scratch/decoys.txt"
-            cat {input.transcripts:q} {input.genome:q} >"$scratch/sequences.fa.gz"
+            # With decoys Salmon leaves out transcripts of k bases or fewer: all indices leave out the same ones.
+            gzip -cd {input.transcripts:q} |
+                awk 'NR % 2 {{ name = $0; next }} length($0) > {params.longest_k} {{ print name; print }}' |
+                gzip -cn --fast |
+                cat - {input.genome:q} >"$scratch/sequences.fa.gz"
             sequences="$scratch/sequences.fa.gz" decoys=(--decoys "$scratch/decoys.txt")
         fi
         command=(

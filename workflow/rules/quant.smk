@@ -91,6 +91,7 @@ rule quantify:
         unpack(untrimmed_reads_of),
         reads="<results>/quant/{sample}/reads",
         trimmed="<results>/quant/{sample}/trimmed" if TRIMMING else [],
+        fastp="<results>/quant/{sample}/fastp" if TRIMMING else [],
         indices=index_archives,
     output:
         salmon=directory("<results>/quant/{sample}/salmon"),
@@ -151,11 +152,11 @@ rule quantify:
             --writeUnmappedNames \
             --output {output.salmon:q} || step_failed $? quantify {log:q} {output:q}
         basename "$archive" >{output.salmon:q}/index.txt
-        if [ -z "{input.trimmed}" ]; then
-            fragments=$(number num_processed {output.salmon:q}/aux_info/meta_info.json)
-            mates=$(( ${{#fq2[@]}} > 0 ? 2 : 1 ))
-            all_reads $(( fragments * mates )) "$(number reads {input.reads:q}/reads.json)"
-        fi
+        # Salmon takes files that were cut for whole ones, as a disk leaves them that was full when fastp wrote them.
+        expected=$(number reads {input.reads:q}/reads.json)
+        for fastp in {input.fastp:q}; do expected=$(number passed_filter_reads "$fastp/fastp.json"); done
+        fragments=$(number num_processed {output.salmon:q}/aux_info/meta_info.json)
+        all_reads $(( fragments * (${{#fq2[@]}} > 0 ? 2 : 1) )) "$expected"
         mv {output.salmon:q}/quant.sf {output.quant:q}
         """
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from _paths import is_local, no_file
+from _paths import file_problem, is_local
 from _tables import Problem, Row, cell_problems, in_words, parse_table, suggest_from
 
 DIVISIONS = (
@@ -65,8 +65,8 @@ def read_genomes(
     """Read both tables; return the genomes that are asked for, and all that is wrong.
 
     A row that is asked for and not in the lock, or there with another release or source, is a mistake: the lock has to
-    be made again. `look_for_files`: a local file of known sites that does not exist is a mistake. Without `check`, only
-    what the genomes cannot be found without is looked at.
+    be made again. `look_for_files`: a local file that does not exist is a mistake, as is an own genome of another size
+    than was locked. Without `check`, only what the genomes cannot be found without is looked at.
     """
     wanted, unread = parse_table(organisms, organisms_schema)
     locked, lock_unread = [], [Problem(lock, 0, "", UNLOCKED)]
@@ -81,8 +81,8 @@ def read_genomes(
     misspelt = cell_problems(organisms, wanted, organisms_schema)
     lock_problems = lock_unread + cell_problems(lock, locked, lock_schema) + doubly_locked(lock, locked)
     # One message a row: the first thing to mend. Whether a broken lock answers a row is no question yet.
-    missing = missing_sites(wanted) if look_for_files else ()
-    found = [*([] if lock_problems else unanswered), *missing, *row_problems(wanted)]
+    files = (*missing_sites(wanted), *changed_files(wanted, genomes)) if look_for_files else ()
+    found = [*([] if lock_problems else unanswered), *files, *row_problems(wanted)]
     told = {problem.row for problem in misspelt}
     untold = {number: Problem(organisms, number, *words) for number, *words in found if number not in told}
     return genomes, in_words([*unread, *misspelt, *untold.values()]) + shorten(in_words(lock_problems))
@@ -191,8 +191,32 @@ def missing_sites(wanted: list[Row]) -> Iterator[Mistake]:
     """Name the local files of known sites that do not exist; URLs are left to the storage that serves them."""
     for row in wanted:
         for path in site_files(row):
-            if is_local(path) and not Path(path).is_file():
-                yield row.number, "known_sites", no_file(path)
+            if is_local(path) and (problem := file_problem(path)):
+                yield row.number, "known_sites", problem
+
+
+def changed_files(wanted: list[Row], genomes: Genomes) -> Iterator[Mistake]:
+    """Name the user's own local files whose size is not the lock's: Snakemake notices only those with a newer time."""
+    locked = {
+        genome[f"{kind}_url"]: genome[f"{kind}_size"]
+        for genome in genomes.locked.values()
+        if genome["release"] == "own"
+        for kind in ("genome", "annotation")
+    }
+    for row in wanted:
+        for kind in ("genome", "annotation"):
+            path = row[kind]
+            if not path or path not in locked or not is_local(path):
+                continue
+            if problem := file_problem(path):
+                yield row.number, kind, problem
+            elif locked[path] and (found := Path(path).stat().st_size) != int(locked[path]):
+                words = f"{path} changed since it was locked: it has {found:,} bytes, in the lock {int(locked[path]):,}"
+                yield (
+                    row.number,
+                    kind,
+                    f"{words}; bring the earlier file back, or run `snakemake lock` to take this one",
+                )
 
 
 def doubly_locked(lock: Path, locked: list[Row]) -> list[Problem]:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from _hla_reviews import read_reviews
-from _paths import is_local, no_file
+from _paths import file_problem, is_local
 
 
 def check_hla(
@@ -44,5 +44,5 @@ def not_there(settings: Mapping) -> Iterator[str]:
     given = [(f"release, item {number}", path) for number, path in enumerate(settings["release"], start=1)]
     given += [(key, settings[key]) for key in ("common", "reference") if settings[key]]
     for key, path in given:
-        if is_local(path) and not Path(path).is_file():
-            yield f"{key}: {no_file(path)}"
+        if is_local(path) and (problem := file_problem(path)):
+            yield f"{key}: {problem}"

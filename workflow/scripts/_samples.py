@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from _genomes import Genomes, Mistake, organism_key
-from _paths import is_local, no_file, tidy
+from _paths import file_problem, is_local, tidy
 from _tables import Problem, Row, cell_problems, in_words, parse_table, suggest_from
 
 
@@ -78,7 +78,7 @@ def read_samples(
     rows, problems = parse_table(path, schema)
     if check:
         misspelt = cell_problems(path, rows, schema)
-        missing = (*missing_files(rows), *silent_servers(rows)) if look_for_files else ()
+        missing = (*missing_files(rows), *missing_on_the_web(rows)) if look_for_files else ()
         found = [*row_problems(rows, genomes), *missing]
         by_cell: dict[tuple[int, str], Problem] = {}
         for problem in [*misspelt, *(Problem(path, *mistake) for mistake in found)]:
@@ -311,8 +311,9 @@ def separated_mates(row: Row, single_row: dict[tuple[str, str], Row]) -> Iterato
             )
 
 
-def silent_servers(rows: list[Row]) -> Iterator[Mistake]:
-    """Name the web servers of reads that cannot be reached, each at its first file; Snakemake would name no row."""
+def missing_on_the_web(rows: list[Row]) -> Iterator[Mistake]:
+    """Name the web servers of reads that cannot be reached, each at its first file, and files that the others lack:
+    Snakemake would name no row."""
     files: dict[str, list[tuple[Row, str]]] = defaultdict(list)
     for row in rows:
         for column in FILES:
@@ -320,7 +321,7 @@ def silent_servers(rows: list[Row]) -> Iterator[Mistake]:
                 files[urlsplit(row[column]).netloc].append((row, column))
     if not files:
         return
-    from _reach import unreachable  # takes 0.05 s to import, which most tables need not pay for
+    from _reach import absent, unreachable  # takes 0.05 s to import, which most tables need not pay for
 
     reasons = unreachable(row[column] for (row, column), *_ in files.values())
     for server, ((row, column), *more) in files.items():
@@ -332,11 +333,18 @@ def silent_servers(rows: list[Row]) -> Iterator[Mistake]:
                 f"{row[column]} cannot be reached{others}, as {server} does not answer ({reason}); "
                 "is there a network, and is the address right?",
             )
+    reached = [
+        cell for cells in files.values() if (first := cells[0]) and first[0][first[1]] not in reasons for cell in cells
+    ]
+    gone = absent(row[column] for row, column in reached)
+    for row, column in reached:
+        if row[column] in gone:
+            yield row.number, column, f"{row[column]}: the server has no such file; correct the address"
 
 
 def missing_files(rows: list[Row]) -> Iterator[Mistake]:
     """Name the local files that do not exist; URLs are left to the storage that serves them."""
     for row in rows:
         for column in FILES:
-            if row[column] and is_local(row[column]) and not Path(row[column]).is_file():
-                yield row.number, column, no_file(row[column])
+            if row[column] and is_local(row[column]) and (problem := file_problem(row[column])):
+                yield row.number, column, problem

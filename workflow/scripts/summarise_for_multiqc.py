@@ -29,7 +29,8 @@ def annotation_section(reports: Iterable[Mapping[str, Any]]) -> str:
         "pconfig": {"id": "fishladder_annotation_plot", "title": "fishladder: GTF rows left out", "ylab": "Rows"},
     }
     rows = [[organism, *(counts.get(reason, 0) for reason in reasons)] for organism, counts in sorted(removed.items())]
-    return section(header, ["Organism", *reasons], rows if reasons else [])
+    # MultiQC fails where it finds nothing at all: where no row was removed, this is said.
+    return section(header, ["Organism", *(reasons or ["none"])], rows if reasons else [[*row, 0] for row in rows])
 
 
 def sample_section(records: Iterable[Mapping[str, Any]]) -> str:
