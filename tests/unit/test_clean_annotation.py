@@ -1,5 +1,6 @@
 import gzip
 import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -245,6 +246,12 @@ def test_a_genome_that_is_no_fasta_is_said_so(text):
 def test_a_contig_without_bases_is_named():
     with pytest.raises(ValueError, match="of the contigs empty it has names only, no bases; take them out"):
         read_lengths([">I\n", "ACGT\n", ">empty\n"])
+
+
+@pytest.mark.parametrize("letter", "1-* .")
+def test_what_is_no_base_is_told_with_its_row(letter):
+    with pytest.raises(InputError, match=rf"^row 3 has '{re.escape(letter)}', which is no base; bring the file again"):
+        read_lengths([">I\n", "ACGT\n", f"AC{letter}GT\n"])
 
 
 @pytest.mark.parametrize(("beyond", "fails"), [(20, False), (30, True)])

@@ -193,6 +193,12 @@ def test_shows_a_dash_where_a_key_is_missing(record):
     assert not page.wrong and "–" in page.text
 
 
+@pytest.mark.parametrize(("rate", "marked"), [(0.4, True), (4.99, True), (5, False)])
+def test_a_sample_of_which_next_to_nothing_maps_is_marked(rate, marked):
+    page = Page(render([SAMPLE | {"analysis": "quant", "mapping_rate": rate}], [ANNOTATION], [INDEX]))
+    assert ("check mapping" in page.text) == ("samples of which next to nothing maps" in page.text) == marked
+
+
 @pytest.mark.parametrize("key", SAMPLE)
 @pytest.mark.parametrize("value", [None, "text", 3, [], {"a": {"b": 1}}, float("nan")])
 def test_survives_any_value_of_any_key(key, value):

@@ -36,11 +36,11 @@ rule build_transcripts:
         for unwanted in idx.fa n2g.idx.fa seq; do
             ln -s /dev/null "$scratch/reference.$unwanted"
         done
-        # bash does not look at how a <(...) ends; RSEM sees the end of its input only after that is written down.
-        rsem-prepare-reference \
-            --gtf <(gzip -cd {input.gtf:q} || touch "$scratch/unread") \
-            <(gzip -cd {input.genome:q} | tr -d '\r' || touch "$scratch/unread") \
-            "$scratch/reference"
+        # RSEM takes no path with a blank, which scratch may have. bash does not look at how a <(...) ends; RSEM sees the end
+        # of its input only after that is written down.
+        (cd "$scratch" && rsem-prepare-reference --gtf /dev/fd/3 /dev/fd/4 reference) \
+            3< <(gzip -cd {input.gtf:q} || touch "$scratch/unread") \
+            4< <(gzip -cd {input.genome:q} | tr -d '\r' || touch "$scratch/unread")
         [ ! -e "$scratch/unread" ]
         # reference.ti has a header and six lines a transcript, the first two of them its id and its gene's.
         awk -F '\t' 'BEGIN {{ OFS = "\t"; print "transcript_id", "gene_id" }}

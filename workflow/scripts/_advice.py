@@ -39,7 +39,7 @@ ADVICE = (
         r"reads none is left|with 64 added|holds the same reads as|holds both mates",
         "Do what the reason says, then run again: what has finished is not repeated.",
     ),
-    (r"`snakemake lock`", "Do what it says; organisms that are not named there are not affected."),
+    (r"`snakemake lock`|byte order mark|amino acids|is in it twice|is GFF3", "Do what it says; organisms that are not named there are not affected."),
     (
         r"bad_alloc|MemoryError|Cannot allocate memory|\bKilled\b|OutOfMemory",
         "Let the step have more memory: on one machine `--resources mem_mb=...` tells what there is for all jobs; "

@@ -2,11 +2,12 @@
 
 from _hla_doubts import loci_in_doubt
 from _report_page import Cell
-from _report_values import Record, of
+from _report_values import Record, is_number, of
 
 PASSED, FAILED, UNFINISHED = "passed", "failed", "not finished"
-CHECK, CHECK_TYPES = "check library", "check types"
-WORST_FIRST = (FAILED, UNFINISHED, CHECK, CHECK_TYPES, PASSED)
+CHECK_MAPPING, CHECK, CHECK_TYPES = "check mapping", "check library", "check types"
+WORST_FIRST = (FAILED, UNFINISHED, CHECK_MAPPING, CHECK, CHECK_TYPES, PASSED)
+POORLY_MAPPED = 5  # percent of the fragments: Salmon itself refuses a sample only below ten of them
 KINDS = {PASSED: "good", FAILED: "bad"}
 
 
@@ -18,6 +19,9 @@ def status(sample: Record) -> str:
         return FAILED
     if loci_in_doubt(sample):
         return CHECK_TYPES
+    rate = of("mapping_rate", sample)
+    if of("analysis", sample) == "quant" and is_number(rate) and rate < POORLY_MAPPED:
+        return CHECK_MAPPING
     return CHECK if of("agrees", of("library_type", sample)) is False else PASSED
 
 

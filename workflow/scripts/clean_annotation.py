@@ -190,7 +190,7 @@ def read_lengths(rows: Iterable[str]) -> dict[str, int]:
     """Count the bases of each contig of a FASTA file."""
     lengths: dict[str, int] = {}
     contig = None
-    for row in rows:
+    for number, row in enumerate(rows, start=1):
         if row.startswith(">") and row[1:].strip():
             contig = row[1:].split(maxsplit=1)[0]
             if contig in lengths:
@@ -199,7 +199,11 @@ def read_lengths(rows: Iterable[str]) -> dict[str, int]:
         elif contig is None:
             raise InputError(f"the genome is no FASTA: it starts with {row.strip()[:40]!r}, not with '>' and a name")
         else:
-            lengths[contig] += len(row.rstrip())
+            bases = row.rstrip()
+            if bases and not bases.isalpha():
+                other = next(letter for letter in bases if not letter.isalpha())
+                raise InputError(f"row {number} has {other!r}, which is no base; {AGAIN}")
+            lengths[contig] += len(bases)
     if empty := [contig for contig, length in lengths.items() if not length]:
         raise InputError(f"of the contigs {some(empty)} it has names only, no bases; take them out, or bring it again")
     return lengths

@@ -14,7 +14,7 @@ from _failed_jobs import FailedJob
 from _log import log_to
 from _report_hla import hla_table
 from _report_page import Table, render_page
-from _report_status import CHECK, CHECK_TYPES, FAILED, PASSED, UNFINISHED, WORST_FIRST, status
+from _report_status import CHECK, CHECK_MAPPING, CHECK_TYPES, FAILED, PASSED, UNFINISHED, WORST_FIRST, status
 from _report_tables import (
     alignment_table,
     failed_job_table,
@@ -163,11 +163,13 @@ def headline(
     organisms = {str(of("organism", record)) for record in (*on_genomes, *annotations, *indices)} - {"", "None"}
     rates = numbers("mapping_rate", samples)
     shown = [
-        (f"{counts[PASSED] + counts[CHECK] + counts[CHECK_TYPES]:,}", "samples passed", "good"),
+        (f"{counts[PASSED] + counts[CHECK_MAPPING] + counts[CHECK] + counts[CHECK_TYPES]:,}", "samples passed", "good"),
         (f"{counts[FAILED]:,}", "samples failed", "bad" if counts[FAILED] else ""),
     ]
     if counts[UNFINISHED]:
         shown.append((f"{counts[UNFINISHED]:,}", "samples not finished", "warn"))
+    if counts[CHECK_MAPPING]:
+        shown.append((f"{counts[CHECK_MAPPING]:,}", "samples of which next to nothing maps", "warn"))
     if counts[CHECK]:
         shown.append((f"{counts[CHECK]:,}", "library types to check", "warn"))
     if counts[CHECK_TYPES]:
