@@ -39,13 +39,19 @@ ADVICE = (
         r"reads none is left|with 64 added|holds the same reads as|holds both mates",
         "Do what the reason says, then run again: what has finished is not repeated.",
     ),
-    (r"`snakemake lock`|byte order mark|amino acids|is in it twice|is GFF3", "Do what it says; organisms that are not named there are not affected."),
+    (
+        r"`snakemake lock`|byte order mark|amino acids|is in it twice|is GFF3",
+        "Do what it says; organisms that are not named there are not affected.",
+    ),
     (
         r"bad_alloc|MemoryError|Cannot allocate memory|\bKilled\b|OutOfMemory",
         "Let the step have more memory: on one machine `--resources mem_mb=...` tells what there is for all jobs; "
         "`--retries 2` has each attempt ask for more; run again.",
     ),
-    (r"No space left on device|ENOSPC|Disk quota exceeded", "Free disk space where results and TMPDIR are; run again."),
+    (
+        r"No space left on device|ENOSPC|is the disk full|Disk quota exceeded",
+        "Free disk space where results and TMPDIR are; run again.",
+    ),
     (
         r"HTTP Error 40[134]|40[134] Client Error|\(40[134]\)|Forbidden|Access ?Denied|NoSuchKey",
         "Correct the address in the table, or the right to read it, then run again.",

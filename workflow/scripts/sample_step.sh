@@ -100,7 +100,7 @@ stream_reads() {
 # all_reads FOUND CHECKED: the job fails where a step saw other reads than were checked, as after an error of the disk
 all_reads() {
     if [ -z "$1" ]; then
-        echo "the tool did not write how many reads it saw, so its output is not whole: the job has to run again"
+        echo "the tool did not write how many reads it saw, so its output is not whole: is the disk full? the job has to run again"
         exit 1
     fi
     [ "$1" = "$2" ] && return
