@@ -188,7 +188,7 @@ rule align_lane:
         # bwa takes files that were cut for whole ones, as a disk leaves them that was full when fastp wrote them.
         expected=$(number reads {input.reads:q}/reads.json)
         for fastp in {input.fastp:q}; do expected=$(number passed_filter_reads "$fastp/fastp.json"); done
-        all_reads "$(awk '/^\[M::process\] read / {{ reads += $3 }} END {{ print reads + 0 }}' {log:q})" "$expected"
+        all_reads "$(reads_of_bwa {log:q})" "$expected"
         optical_distance "$first_read" >{output:q}/optical_distance.txt
         """
 
@@ -248,7 +248,7 @@ rule take_alignments:
         # bwa takes files that were cut for whole ones, as a disk leaves them that was full when fastp wrote them.
         expected=$(number reads {input.reads:q}/reads.json)
         for fastp in {input.fastp:q}; do expected=$(number passed_filter_reads "$fastp/fastp.json"); done
-        all_reads "$(awk '/^\[M::process\] read / {{ reads += $3 }} END {{ print reads + 0 }}' {log:q})" "$expected"
+        all_reads "$(reads_of_bwa {log:q})" "$expected"
         optical_distance "$first_read" >{output:q}/optical_distance.txt
         """
 

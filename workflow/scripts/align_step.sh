@@ -11,6 +11,11 @@ as_fastp_wants() {
     echo "$link"
 }
 
+# reads_of_bwa LOG: how many reads bwa mem took, by what it says of its batches
+reads_of_bwa() {
+    awk '/^\[M::process\] read / { reads += $3 } END { print reads + 0 }' "$1"
+}
+
 # platform_unit READ DEFAULT: flow cell and lane, from the name of a read as Illumina writes it, else the default.
 # INSTRUMENT:RUN:FLOWCELL:LANE:TILE:X:Y, or INSTRUMENT:LANE:TILE:X:Y before that.
 platform_unit() {
