@@ -10,7 +10,7 @@ DEMO = $(if $(wildcard demo/config/organisms.lock.tsv),-- --directory demo)
 .PHONY: help setup demo dag test test-cloud test-local lint format runtime images push aws-profile
 
 help: ## list the targets
-	@sed -n 's/^\([a-z%-]*\):.* ## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z%.-]*\):.* ## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 19
 
 setup: ## install what a run needs, or say what is missing
 	@./setup.sh run
