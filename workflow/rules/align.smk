@@ -186,8 +186,7 @@ rule align_lane:
                 -T "$scratch/sort" \
                 -o {output:q}/lane.bam
         # bwa takes files that were cut for whole ones, as a disk leaves them that was full when fastp wrote them.
-        expected=$(number reads {input.reads:q}/reads.json)
-        for fastp in {input.fastp:q}; do expected=$(number passed_filter_reads "$fastp/fastp.json"); done
+        expected=$(reads_left {input.reads:q} {input.fastp:q})
         all_reads "$(reads_of_bwa {log:q})" "$expected"
         optical_distance "$first_read" >{output:q}/optical_distance.txt
         """

@@ -153,8 +153,7 @@ rule quantify:
             --output {output.salmon:q} || step_failed $? quantify {log:q} {output:q}
         basename "$archive" >{output.salmon:q}/index.txt
         # Salmon takes files that were cut for whole ones, as a disk leaves them that was full when fastp wrote them.
-        expected=$(number reads {input.reads:q}/reads.json)
-        for fastp in {input.fastp:q}; do expected=$(number passed_filter_reads "$fastp/fastp.json"); done
+        expected=$(reads_left {input.reads:q} {input.fastp:q})
         fragments=$(number num_processed {output.salmon:q}/aux_info/meta_info.json)
         all_reads $(( fragments * (${{#fq2[@]}} > 0 ? 2 : 1) )) "$expected"
         mv {output.salmon:q}/quant.sf {output.quant:q}

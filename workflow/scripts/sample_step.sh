@@ -108,6 +108,16 @@ all_reads() {
     exit 1
 }
 
+# reads_left CHECKED [FASTP]: how many reads come to the step after: those that fastp left, or without it all that were
+# checked
+reads_left() {
+    if [ $# -gt 1 ]; then
+        number passed_filter_reads "$2/fastp.json"
+    else
+        number reads "$1/reads.json"
+    fi
+}
+
 # none_left FASTP_JSON: of reads of which trimming left none, how many went for what reason
 none_left() {
     echo "of $(number total_reads "$1") reads none is left: $(number too_short_reads "$1") are too short," \
